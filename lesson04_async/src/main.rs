@@ -1,0 +1,2 @@
+//! A lesson.
+fn main() {}
