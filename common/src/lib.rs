@@ -1,4 +1,5 @@
-//! What the lessons share.
+//! What the lessons share: the workload that they run, processes and the pool that they run it in,
+//! and the means to see who did what when.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -8,7 +9,16 @@ compile_error!(
 pub mod cli;
 pub mod console;
 pub mod cpu;
+mod exit_status;
+mod fork;
 pub mod harness;
+mod os;
+pub mod pool;
+pub mod process;
 pub mod random;
 pub mod trace;
 pub mod workload;
+
+pub use exit_status::ExitStatus;
+pub use pool::Pool;
+pub use process::Process;

@@ -1,0 +1,243 @@
+//! The keeper of one test: forks the case, waits for its end and for everybody it started, and judges.
+//!
+//! It runs in a process that was executed for this one test and has one thread, so the fork is safe, and
+//! so is `waitpid(-1)`, which a library must never call: all children of this process are the case and its orphans.
+
+use std::{
+    env, io,
+    os::unix::process::ExitStatusExt,
+    panic,
+    process::{self, ExitStatus},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    sys::{
+        prctl::{set_child_subreaper, set_pdeathsig},
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigHandler, Signal, kill, signal},
+        wait::{Id, WaitPidFlag, waitid},
+    },
+    unistd::{ForkResult, Pid, fork, getpid, getppid, pause, setsid},
+};
+
+use super::{GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within, processes::table};
+
+/// The exit code for "the test failed, and the output says why": the one that a panic in `main` has.
+pub(super) const FAILED: i32 = 101;
+
+/// A bound on every file that a test writes, its output included: a test that prints in an endless loop
+/// would otherwise fill the machine's memory before the watchdog stops it.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// After SIGKILL only a process inside a system call that cannot be interrupted lives on.
+const KILLED_BY_NOW: Duration = Duration::from_secs(10);
+
+/// What the test leaves of the file size that the keeper may write: room for the verdict after the output.
+const ROOM_FOR_THE_VERDICT: u64 = 1 << 20;
+
+/// Runs the test and exits with 0 if it passed; otherwise prints what is wrong and exits with [`FAILED`].
+pub(super) fn keep(test: Test) -> ! {
+    let limit = seconds(WATCHDOG)
+        .or(test.limit)
+        .unwrap_or(Duration::from_secs(60));
+    let grace = seconds(GRACE).unwrap_or(Duration::from_secs(5));
+    let (_, largest_file) = getrlimit(Resource::RLIMIT_FSIZE).expect("limits can be read");
+    let largest_file = LARGEST_FILE
+        .min(largest_file)
+        .saturating_sub(ROOM_FOR_THE_VERDICT);
+    die_with_the_parent();
+    set_child_subreaper(true).expect("every process may become a subreaper");
+    default_signals();
+
+    // SAFETY: this process has just been executed and has no other thread: nobody can hold a lock.
+    let case = match unsafe { fork() }.expect("cannot fork the test's process") {
+        ForkResult::Child => run(test.case, grace, largest_file),
+        ForkResult::Parent { child } => child,
+    };
+    let complaints = Keeper {
+        case,
+        largest_file,
+        end: None,
+    }
+    .judge(limit, grace);
+    if complaints.is_empty() {
+        process::exit(0);
+    }
+    // The case may have stopped in the middle of a line.
+    eprintln!("\n{}", complaints.join("\n"));
+    process::exit(FAILED);
+}
+
+fn seconds(variable: &str) -> Option<Duration> {
+    let seconds = env::var(variable).ok()?;
+    let duration = seconds.parse().ok().map(Duration::try_from_secs_f64);
+    match duration {
+        Some(Ok(duration)) => Some(duration),
+        _ => panic!("{variable} must be a number of seconds, it is {seconds:?}"),
+    }
+}
+
+/// When the runner is killed, its keepers go, and with a keeper its case.
+fn die_with_the_parent() {
+    set_pdeathsig(Signal::SIGKILL).expect("SIGKILL is a signal");
+}
+
+/// A shell's `command &` ignores SIGINT, `nohup` SIGHUP, and what is ignored stays so across exec: a test
+/// of Ctrl-C would depend on how cargo was started. Rust's own handlers, for SIGSEGV, SIGBUS and
+/// SIGPIPE, stay as every Rust program has them.
+fn default_signals() {
+    use Signal::*;
+    for ignored in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2] {
+        // SAFETY: no handler is installed: the default action runs no code of this program.
+        unsafe { signal(ignored, SigHandler::SigDfl) }.expect("this signal can be handled");
+    }
+}
+
+/// The case's process, from the fork to its exit.
+fn run(case: fn(), grace: Duration, largest_file: u64) -> ! {
+    die_with_the_parent();
+    setsid().expect("a process just forked leads no group");
+    setrlimit(Resource::RLIMIT_FSIZE, largest_file, largest_file).expect("a limit can be lowered");
+
+    let me = getpid();
+    let outcome = panic::catch_unwind(case);
+    if getpid() != me {
+        refuse(me);
+    }
+    let passed = outcome.is_ok() && no_zombie_is_left(grace);
+    process::exit(if passed { 0 } else { FAILED });
+}
+
+/// A process forked by the case has returned from it. Were it let out, it would run the program's end a
+/// second time; were it ended quietly, the mistake would pass. So it ends the case, which may be waiting for it, and
+/// stays, to be found among what is left behind.
+fn refuse(case: Pid) -> ! {
+    eprintln!(
+        "process {}, forked by the test, came back through the test's end: nothing may return or unwind \
+         past the fork, a child leaves by _exit",
+        getpid()
+    );
+    if getppid() == case {
+        let _ = kill(case, Signal::SIGKILL);
+    }
+    loop {
+        pause();
+    }
+}
+
+/// Whether the case has waited for all its children that ended. Only the case can tell: when it has exited they
+/// are the keeper's, who cannot know which of them ended before.
+fn no_zombie_is_left(grace: Duration) -> bool {
+    let me = process::id();
+    let zombies = || -> Vec<ProcessInfo> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        if waitid(Id::All, flags) == Err(Errno::ECHILD) {
+            return Vec::new(); // The usual answer, and much cheaper than a look at all processes.
+        }
+        let ended = |child: &ProcessInfo| child.parent == me && child.state == 'Z';
+        children().into_iter().filter(ended).collect()
+    };
+    // Another thread of the case may be about to wait for them.
+    let none = holds_within(grace, || zombies().is_empty());
+    if !none {
+        eprintln!(
+            "the test ended without having waited for these children:\n{}",
+            table(&zombies())
+        );
+    }
+    none
+}
+
+struct Keeper {
+    case: Pid,
+    /// The bound on the case's files, in bytes.
+    largest_file: u64,
+    end: Option<ExitStatus>,
+}
+
+impl Keeper {
+    /// Waits until the case and all its processes are gone; answers with what was wrong.
+    fn judge(mut self, limit: Duration, grace: Duration) -> Vec<String> {
+        let mut complaints = Vec::new();
+
+        let ended = holds_within(limit, || {
+            self.reap();
+            self.end.is_some()
+        });
+        if !ended {
+            complaints.push(format!(
+                "the test hung: it had not ended after {limit:?} ({WATCHDOG}=SECONDS sets another limit). \
+                 These processes were killed:\n{}",
+                table(&children())
+            ));
+        } else {
+            complaints.extend(self.bad_end());
+            if !holds_within(grace, || !self.reap()) {
+                complaints.push(format!(
+                    "the test left processes behind that had not ended {grace:?} after it. They were killed:\n{}",
+                    table(&children())
+                ));
+            }
+        }
+
+        if !holds_within(KILLED_BY_NOW, || self.kill_all()) {
+            complaints.push(format!("these cannot be killed:\n{}", table(&children())));
+        }
+        complaints
+    }
+
+    /// Reaps every child that has ended, and notes the case's status. False: there are no children left.
+    fn reap(&mut self) -> bool {
+        loop {
+            let mut status = 0;
+            // SAFETY: the kernel writes one integer, into one that lives long enough. (nix's waitpid loses
+            // the status of a process that was killed by a real-time signal.)
+            match unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) } {
+                0 => return true,
+                -1 if Errno::last() == Errno::ECHILD => return false,
+                -1 => panic!("waitpid: {}", io::Error::last_os_error()),
+                pid if pid == self.case.as_raw() => self.end = Some(ExitStatus::from_raw(status)),
+                _orphan => {}
+            }
+        }
+    }
+
+    /// One round of killing; true if nobody is left. Only direct children are signalled, because their pids
+    /// cannot have been given to others before this process has reaped them. *Their* children are
+    /// direct ones in the next round. SIGKILL reaches stopped processes too.
+    fn kill_all(&mut self) -> bool {
+        if !self.reap() {
+            return true;
+        }
+        let me = process::id();
+        for child in children().iter().filter(|child| child.parent == me) {
+            let _ = kill(Pid::from_raw(child.pid as i32), Signal::SIGKILL);
+        }
+        !self.reap()
+    }
+
+    /// What is wrong with the way the case ended, if anything is.
+    fn bad_end(&self) -> Option<String> {
+        let status = self.end?;
+        let Some(number) = status.signal() else {
+            let code = status.code().filter(|code| *code != 0)?;
+            return Some(format!("the test ended with exit code {code}"));
+        };
+        let name = Signal::try_from(number).map_or("a real-time signal", Signal::as_str);
+        let reason = match number {
+            libc::SIGXFSZ => {
+                format!(
+                    ": its output, or another file, grew beyond {} bytes",
+                    self.largest_file
+                )
+            }
+            _ => String::new(),
+        };
+        Some(format!(
+            "the test was killed by signal {number} ({name}){reason}"
+        ))
+    }
+}
