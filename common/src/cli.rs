@@ -148,17 +148,10 @@ fn parse_from<Own: Args>(
         // After the flags, which would put their own documentation here.
         .about(defaults.about)
         .long_about(None)
-        .mut_arg("size", |arg| {
-            arg.required(false).default_value(text(defaults.size))
-        })
-        .mut_arg("workers", |arg| {
-            arg.required(false).default_value(text(defaults.workers))
-        });
+        .mut_arg("size", |arg| arg.required(false).default_value(text(defaults.size)))
+        .mut_arg("workers", |arg| arg.required(false).default_value(text(defaults.workers)));
     let matches = command.try_get_matches_from(args)?;
-    Ok((
-        Flags::from_arg_matches(&matches)?,
-        Own::from_arg_matches(&matches)?,
-    ))
+    Ok((Flags::from_arg_matches(&matches)?, Own::from_arg_matches(&matches)?))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -181,20 +174,16 @@ fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
 /// clap's message without usage and tips. It tells what is wrong in the paragraph it starts with;
 /// for a value that one of our parsers refused, in the parser's error.
 fn one_line(error: &clap::Error) -> String {
-    if let (Some(arg), Some(reason)) = (
-        error.get(ContextKind::InvalidArg),
-        std::error::Error::source(error),
-    ) {
+    if let (Some(arg), Some(reason)) =
+        (error.get(ContextKind::InvalidArg), std::error::Error::source(error))
+    {
         let arg = arg.to_string();
         let flag = arg.split(' ').next().unwrap_or_default();
         return format!("{flag} {reason}");
     }
     let text = error.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default();
-    paragraph
-        .strip_prefix("error: ")
-        .unwrap_or(paragraph)
-        .to_owned()
+    paragraph.strip_prefix("error: ").unwrap_or(paragraph).to_owned()
 }
 
 fn refuse(reason: &str) -> ! {
@@ -212,20 +201,14 @@ fn complain(text: &str) {
 /// The name of the lesson: under `cargo run` the program's name is its whole path.
 fn program() -> String {
     let path = env::args_os().next().unwrap_or_default();
-    Path::new(&path)
-        .file_name()
-        .map_or("lesson".into(), |name| name.to_string_lossy().into_owned())
+    Path::new(&path).file_name().map_or("lesson".into(), |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const DEFAULTS: Defaults = Defaults {
-        about: "a lesson",
-        size: 300,
-        workers: 2,
-    };
+    const DEFAULTS: Defaults = Defaults { about: "a lesson", size: 300, workers: 2 };
 
     #[derive(Debug, PartialEq, Args)]
     struct Own {
@@ -271,14 +254,8 @@ mod tests {
     fn a_wrong_number_is_refused_in_a_line() {
         assert_eq!(error("--workers 0"), "--workers must be at least 1, not 0");
         assert_eq!(error("--size=0"), "--size must be at least 1, not 0");
-        assert_eq!(
-            error("--size -5"),
-            "--size must be a whole number, not \"-5\""
-        );
-        assert_eq!(
-            error("--seed x1"),
-            "--seed must be a whole number, not \"x1\""
-        );
+        assert_eq!(error("--size -5"), "--size must be a whole number, not \"-5\"");
+        assert_eq!(error("--seed x1"), "--seed must be a whole number, not \"x1\"");
         assert_eq!(
             error("--size 99999999999999999999"),
             "--size is too large: 99999999999999999999"
@@ -287,14 +264,7 @@ mod tests {
 
     #[test]
     fn whatever_else_is_wrong_is_one_line_too() {
-        for args in [
-            "--sise 3",
-            "3",
-            "--size",
-            "--size 3 --size 4",
-            "--seed=",
-            "-x",
-        ] {
+        for args in ["--sise 3", "3", "--size", "--size 3 --size 4", "--seed=", "-x"] {
             let line = error(args);
             assert!(!line.contains('\n') && line.len() > 10, "{args}: {line}");
         }

@@ -17,7 +17,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write as _};
 use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -27,14 +27,17 @@ pub enum Role {
     /// The process that the user started.
     Main,
     /// The n-th worker of a pool.
-    Worker(u32),
+    Worker(usize),
     /// The n-th process that was started by itself.
-    Process(u32),
+    Process(usize),
 }
 
-/// The role of this process: the kind in the upper half, the number in the lower. An atomic and
-/// no mutex, because one that another thread holds at the fork stays locked in the child.
-static SPEAKER: AtomicU64 = AtomicU64::new(0);
+/// The role of this process: the number times three, plus one of the kinds. An atomic and no
+/// mutex, because one that another thread holds at the fork stays locked in the child.
+static SPEAKER: AtomicUsize = AtomicUsize::new(MAIN);
+const MAIN: usize = 0;
+const WORKER: usize = 1;
+const PROCESS: usize = 2;
 
 /// Says what this process is, once after the fork, in the child. Without it a process is what
 /// its parent is, and a process that nobody forked is [`Role::Main`].
@@ -49,22 +52,21 @@ static SPEAKER: AtomicU64 = AtomicU64::new(0);
 /// say!("start from {}", 1); // worker 2      4713 │ start from 1
 /// ```
 pub fn set_speaker(role: Role) {
-    let (kind, number) = match role {
-        Role::Main => (0, 0),
-        Role::Worker(n) => (1, n),
-        Role::Process(n) => (2, n),
+    let packed = match role {
+        Role::Main => MAIN,
+        Role::Worker(n) => n * 3 + WORKER,
+        Role::Process(n) => n * 3 + PROCESS,
     };
-    SPEAKER.store(kind << 32 | u64::from(number), Ordering::Relaxed);
+    SPEAKER.store(packed, Ordering::Relaxed);
 }
 
 /// What this process is.
 pub fn speaker() -> Role {
     let packed = SPEAKER.load(Ordering::Relaxed);
-    let number = packed as u32; // the lower half
-    match packed >> 32 {
-        0 => Role::Main,
-        1 => Role::Worker(number),
-        _ => Role::Process(number),
+    match packed % 3 {
+        MAIN => Role::Main,
+        WORKER => Role::Worker(packed / 3),
+        _ => Role::Process(packed / 3),
     }
 }
 
@@ -108,13 +110,11 @@ pub fn write_line(text: fmt::Arguments<'_>) {
 /// heading("map: results in the order of the input");
 /// ```
 pub fn heading(text: &str) {
-    write_at_once(|colour| {
-        if colour {
-            format!("\n\x1b[1m{text}\x1b[0m\n")
-        } else {
-            format!("\n{text}\n")
-        }
-    });
+    write_at_once(
+        |colour| {
+            if colour { format!("\n\x1b[1m{text}\x1b[0m\n") } else { format!("\n{text}\n") }
+        },
+    );
 }
 
 /// Colours that can be read on a dark and on a light background. No red: that is for errors.
@@ -137,8 +137,8 @@ fn labelled(role: Role, pid: u32, text: &str, colour: bool) -> String {
     })
 }
 
-fn style_of(number: u32) -> &'static str {
-    COLOURS[number.saturating_sub(1) as usize % COLOURS.len()]
+fn style_of(number: usize) -> &'static str {
+    COLOURS[number.saturating_sub(1) % COLOURS.len()]
 }
 
 /// Writes what `text` makes (it is told whether in colour) with one system call.
@@ -147,9 +147,7 @@ fn write_at_once(text: impl FnOnce(bool) -> String) {
     let text = text(in_colour(&stdout));
     // Standard output passes text that ends in a newline on as a whole, unless something
     // unfinished waits before it. `flush` sends it out even then.
-    let result = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let result = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     drop(stdout);
 
     let Err(error) = result else { return };
@@ -184,10 +182,7 @@ mod tests {
         let of = |role, pid| labelled(role, pid, "text", false);
         assert_eq!(of(Role::Main, 4710), "main          4710 │ text\n");
         assert_eq!(of(Role::Worker(2), 12), "worker 2        12 │ text\n");
-        assert_eq!(
-            of(Role::Process(12), 4194304),
-            "process 12 4194304 │ text\n"
-        );
+        assert_eq!(of(Role::Process(12), 4194304), "process 12 4194304 │ text\n");
     }
 
     #[test]
@@ -208,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_role_survives_being_packed() {
-        for role in [Role::Worker(u32::MAX), Role::Process(1), Role::Main] {
+        for role in [Role::Worker(1_000_000), Role::Process(1), Role::Main] {
             set_speaker(role);
             assert_eq!(speaker(), role);
         }

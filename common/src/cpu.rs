@@ -31,12 +31,7 @@ pub fn logical() -> usize {
     fs::read_to_string("/sys/devices/system/cpu/online")
         .ok()
         .and_then(|list| count(&list))
-        .or_else(|| {
-            sysconf(SysconfVar::_NPROCESSORS_ONLN)
-                .ok()??
-                .try_into()
-                .ok()
-        })
+        .or_else(|| sysconf(SysconfVar::_NPROCESSORS_ONLN).ok()??.try_into().ok())
         .unwrap_or(1)
 }
 

@@ -51,10 +51,7 @@ impl PrivateFd {
         let owner = std::process::id();
         let fds = make()?;
         private.extend(fds.iter().map(AsRawFd::as_raw_fd));
-        Ok(fds.map(|fd| PrivateFd {
-            fd: ManuallyDrop::new(fd),
-            owner,
-        }))
+        Ok(fds.map(|fd| PrivateFd { fd: ManuallyDrop::new(fd), owner }))
     }
 }
 
@@ -106,9 +103,7 @@ pub(crate) fn fork<const N: usize>(
     let _ = stdout.flush();
     let mut private = private();
     // No handler of the parent's may run in the child before its handlers are reset.
-    let mask = SigSet::all()
-        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
-        .unwrap_or(SigSet::empty());
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap_or(SigSet::empty());
 
     // SAFETY: the child uses the copies of this thread's own data; the locks that it
     // needs of other threads (the streams', the list's) are held by this one.

@@ -59,9 +59,7 @@ pub struct Gate {
 impl Gate {
     /// A gate that is still to be [`set_up`](Gate::set_up). For a row of them: `[const { Gate::new() }; 4]`.
     pub const fn new() -> Gate {
-        Gate {
-            pipe: OnceLock::new(),
-        }
+        Gate { pipe: OnceLock::new() }
     }
 
     /// Makes the gate, closed. Call it before the fork, in the process that forks: all its forks share the
@@ -71,8 +69,7 @@ impl Gate {
     ///
     /// If the process has no descriptors left.
     pub fn set_up(&self) {
-        self.pipe
-            .get_or_init(|| pipe().expect("cannot make the gate's pipe"));
+        self.pipe.get_or_init(|| pipe().expect("cannot make the gate's pipe"));
     }
 
     /// Waits until the gate is open; returns at once if it is.
@@ -95,9 +92,7 @@ impl Gate {
         // The test for a byte keeps the pipe from filling up, where writing would wait.
         if !self.is_readable(PollTimeout::ZERO) {
             let (_, writer) = self.pipe();
-            (&*writer)
-                .write_all(b"!")
-                .expect("this process holds the reading end too");
+            (&*writer).write_all(b"!").expect("this process holds the reading end too");
         }
     }
 
@@ -140,9 +135,7 @@ pub struct Counter {
 impl Counter {
     /// A counter that is still to be [`set_up`](Counter::set_up).
     pub const fn new() -> Counter {
-        Counter {
-            count: OnceLock::new(),
-        }
+        Counter { count: OnceLock::new() }
     }
 
     /// Makes the counter, with 0. Call it before the fork, in the process that forks: all its forks share the
@@ -192,10 +185,7 @@ impl Counter {
     #[track_caller]
     pub fn wait_for(&self, n: u64) {
         if !holds_eventually(|| self.get() >= n) {
-            panic!(
-                "waited for a counter to reach {n}: it stands at {}",
-                self.get()
-            );
+            panic!("waited for a counter to reach {n}: it stands at {}", self.get());
         }
     }
 

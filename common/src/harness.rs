@@ -111,12 +111,7 @@ pub struct Test {
 /// let sum = test("sums::two_and_two", two_and_two);
 /// ```
 pub fn test(name: impl Into<String>, case: fn()) -> Test {
-    Test {
-        name: name.into(),
-        case,
-        limit: None,
-        ignored: None,
-    }
+    Test { name: name.into(), case, limit: None, ignored: None }
 }
 
 impl Test {
@@ -129,10 +124,7 @@ impl Test {
     ///     .within(Duration::from_secs(300));
     /// ```
     pub fn within(self, limit: Duration) -> Test {
-        Test {
-            limit: Some(limit),
-            ..self
-        }
+        Test { limit: Some(limit), ..self }
     }
 
     /// Listed as `[reason] name … ignored`, and run by `cargo test -- --ignored` only.
@@ -142,10 +134,7 @@ impl Test {
     /// let untouched = common::harness::test("who_did_the_work", exercise).ignored("to do");
     /// ```
     pub fn ignored(self, reason: impl Into<String>) -> Test {
-        Test {
-            ignored: Some(reason.into()),
-            ..self
-        }
+        Test { ignored: Some(reason.into()), ..self }
     }
 
     fn trial(self) -> Trial {
@@ -195,11 +184,7 @@ pub fn main(tests: impl IntoIterator<Item = Test>) -> ! {
 
     let mut names = HashSet::new();
     for test in &tests {
-        assert!(
-            names.insert(&test.name),
-            "two tests are called {}",
-            test.name
-        );
+        assert!(names.insert(&test.name), "two tests are called {}", test.name);
     }
     let trials = tests.into_iter().map(Test::trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit()

@@ -11,6 +11,7 @@ pub mod console;
 pub mod cpu;
 mod exit_status;
 mod fork;
+pub mod gate;
 pub mod harness;
 mod os;
 pub mod pool;

@@ -46,10 +46,7 @@ pub struct Process<F> {
 impl<F: FnOnce() -> T, T> Process<F> {
     /// Says what the process shall run. Nothing happens before [`start`](Process::start).
     pub fn new(target: F) -> Self {
-        Process {
-            target,
-            daemon: false,
-        }
+        Process { target, daemon: false }
     }
 
     /// Whether the process is ended, rather than waited for, when its handle is dropped.
@@ -81,7 +78,7 @@ impl<F: FnOnce() -> T, T> Process<F> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let ordinal = STARTED.fetch_add(1, Ordering::Relaxed) + 1;
         let stream = random::stream();
-        let role = Role::Process(ordinal as u32);
+        let role = Role::Process(ordinal as usize);
         let target = self.target;
         let pid = fork([], role, Interrupt::Ends, move |[]| {
             random::enter(stream, &[0, ordinal]);
@@ -132,9 +129,7 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn join(&self) -> io::Result<ExitStatus> {
-        Ok(self
-            .join_until(None)?
-            .expect("without a deadline it waits for the end"))
+        Ok(self.join_until(None)?.expect("without a deadline it waits for the end"))
     }
 
     /// Waits for at most `timeout`; `None` if the process is still running then. Python's
@@ -153,9 +148,7 @@ impl Running {
         if self.reaped().is_none() && !os::readable(self.sentinel.as_fd(), deadline) {
             return Ok(None);
         }
-        Ok(Some(
-            *self.reaped().get_or_insert_with(|| os::reap(self.pid)),
-        ))
+        Ok(Some(*self.reaped().get_or_insert_with(|| os::reap(self.pid))))
     }
 
     /// The copy of this handle in a forked child must neither wait nor signal: its
@@ -163,10 +156,7 @@ impl Running {
     fn check_parent(&self) -> io::Result<()> {
         match std::process::id() == self.parent {
             true => Ok(()),
-            false => Err(io::Error::other(format!(
-                "{} is no child of this process",
-                self.pid
-            ))),
+            false => Err(io::Error::other(format!("{} is no child of this process", self.pid))),
         }
     }
 
@@ -180,9 +170,7 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn exitcode(&self) -> io::Result<Option<i32>> {
-        Ok(self
-            .join_timeout(Duration::ZERO)?
-            .and_then(ExitStatus::code))
+        Ok(self.join_timeout(Duration::ZERO)?.and_then(ExitStatus::code))
     }
 
     /// Whether it is still running. Python's `is_alive()`.

@@ -81,9 +81,7 @@ pub fn rng() -> StdRng {
         // Not `rand::make_rng()`: it takes the seed from the thread's generator, which is copied
         // by the fork.
         let mut seed = [0; 32];
-        SysRng
-            .try_fill_bytes(&mut seed)
-            .expect("the operating system gives random numbers");
+        SysRng.try_fill_bytes(&mut seed).expect("the operating system gives random numbers");
         StdRng::from_seed(seed)
     }
 }
@@ -108,10 +106,9 @@ pub(crate) fn stream() -> u64 {
 /// The length goes first, so that a path and its beginning differ. The order counts, so that
 /// item 1 of job 2 is not item 2 of job 1.
 fn mix(base: u64, path: &[u64]) -> u64 {
-    path.iter()
-        .fold(splitmix64(base ^ splitmix64(path.len() as u64)), |h, &p| {
-            splitmix64(h ^ splitmix64(p))
-        })
+    path.iter().fold(splitmix64(base ^ splitmix64(path.len() as u64)), |h, &p| {
+        splitmix64(h ^ splitmix64(p))
+    })
 }
 
 /// One step of the SplitMix64 generator: a bijection that spreads each bit over all the others.

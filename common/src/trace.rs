@@ -44,11 +44,7 @@ impl Span {
     pub fn record<T>(work: impl FnOnce() -> T) -> (Span, T) {
         let start = now();
         let result = work();
-        let span = Span {
-            pid: process::id(),
-            start,
-            end: now(),
-        };
+        let span = Span { pid: process::id(), start, end: now() };
         (span, result)
     }
 
@@ -125,20 +121,13 @@ pub fn overlap(spans: &[Span]) -> usize {
 pub fn wall(spans: &[Span]) -> Duration {
     let first = spans.iter().map(|span| span.start).min();
     let last = spans.iter().map(|span| span.end).max();
-    last.unwrap_or_default()
-        .saturating_sub(first.unwrap_or_default())
+    last.unwrap_or_default().saturating_sub(first.unwrap_or_default())
 }
 
 /// The monotonic clock.
 fn now() -> Duration {
-    let mut time = nix::libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid place to write one `timespec` to, for the whole of the call.
-    let result = unsafe { nix::libc::clock_gettime(nix::libc::CLOCK_MONOTONIC, &mut time) };
-    assert_eq!(result, 0, "every Linux has a monotonic clock");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    time.expect("every Linux has a monotonic clock").into()
 }
 
 #[cfg(test)]

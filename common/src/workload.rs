@@ -180,9 +180,7 @@ pub fn check_size(rows: usize, columns: usize, tasks: usize) -> Result<(), SizeE
 /// Bytes that can be had without swapping, or `None` where the kernel does not tell.
 fn available_memory() -> Option<f64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024.0)
 }
@@ -214,10 +212,7 @@ mod tests {
         for (rows, columns) in [(1, 1), (1, 5), (5, 1), (2, 2), (3, 3), (7, 40), (40, 7)] {
             let largest = largest_singular_value(rows, columns);
             let bound = ((rows * columns) as f64).sqrt(); // that of a matrix of ones
-            assert!(
-                0.0 < largest && largest < bound,
-                "{rows}×{columns}: {largest}"
-            );
+            assert!(0.0 < largest && largest < bound, "{rows}×{columns}: {largest}");
         }
     }
 

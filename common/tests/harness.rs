@@ -188,9 +188,7 @@ mod sample {
     fn leaves_a_zombie() {
         let child = forked(|| ());
         say_child(child);
-        eventually("the child is a zombie", || {
-            process_state(child) == Some('Z')
-        });
+        eventually("the child is a zombie", || process_state(child) == Some('Z'));
     }
 
     fn lets_a_child_return() {
@@ -303,10 +301,7 @@ impl Ran {
             .stderr(Stdio::inherit())
             .output()
             .unwrap();
-        Ran {
-            status: output.status,
-            output: String::from_utf8(output.stdout).unwrap(),
-        }
+        Ran { status: output.status, output: String::from_utf8(output.stdout).unwrap() }
     }
 
     /// One test of the sample suite.
@@ -321,11 +316,7 @@ impl Ran {
 
     #[track_caller]
     fn contains(&self, expected: &str) -> &Self {
-        assert!(
-            self.output.contains(expected),
-            "{expected:?} is missing in:\n{}",
-            self.output
-        );
+        assert!(self.output.contains(expected), "{expected:?} is missing in:\n{}", self.output);
         self
     }
 
@@ -348,8 +339,7 @@ impl Ran {
 
     #[track_caller]
     fn is_failed(&self) -> &Self {
-        self.contains(" ... FAILED\n")
-            .contains("0 passed; 1 failed");
+        self.contains(" ... FAILED\n").contains("0 passed; 1 failed");
         assert_eq!(self.status.code(), Some(101));
         self
     }
@@ -405,24 +395,17 @@ fn a_panic_fails_with_its_message() {
 }
 
 fn an_exit_code_fails() {
-    Ran::of("exits_with_3")
-        .is_failed()
-        .contains("the test ended with exit code 3");
+    Ran::of("exits_with_3").is_failed().contains("the test ended with exit code 3");
 }
 
 fn a_signal_fails_with_its_name() {
-    Ran::of("is_killed")
-        .is_failed()
-        .contains("the test was killed by signal 9 (SIGKILL)");
+    Ran::of("is_killed").is_failed().contains("the test was killed by signal 9 (SIGKILL)");
 }
 
 fn a_real_time_signal_fails() {
     Ran::of("is_killed_by_a_real_time_signal")
         .is_failed()
-        .contains(&format!(
-            "killed by signal {} (a real-time signal)",
-            libc::SIGRTMIN()
-        ));
+        .contains(&format!("killed by signal {} (a real-time signal)", libc::SIGRTMIN()));
 }
 
 fn a_hang_is_stopped_with_all_its_processes() {
@@ -463,8 +446,7 @@ fn a_process_on_its_way_out_is_allowed() {
 
 fn a_zombie_fails() {
     let ran = Ran::without_grace("leaves_a_zombie");
-    ran.is_failed()
-        .contains("without having waited for these children");
+    ran.is_failed().contains("without having waited for these children");
     ran.names_the_child_and_it_is_gone("Z");
 }
 
@@ -507,18 +489,13 @@ fn an_orphan_is_reaped_while_the_test_runs() {
 
 fn a_killed_keeper_fails_and_takes_the_test_along() {
     let ran = Ran::of("kills_its_keeper");
-    ran.is_failed()
-        .contains("the keeper of this test, its parent, ended before it: signal: 9");
+    ran.is_failed().contains("the keeper of this test, its parent, ended before it: signal: 9");
     let case = ran.child().unwrap();
-    eventually("the kernel has killed the case", || {
-        process_state(case).is_none()
-    });
+    eventually("the kernel has killed the case", || process_state(case).is_none());
 }
 
 fn names_select_tests() {
-    Ran::with(&["--list"], &[])
-        .contains("\npanics: test\n")
-        .contains("[to do] is_ignored: test\n");
+    Ran::with(&["--list"], &[]).contains("\npanics: test\n").contains("[to do] is_ignored: test\n");
     Ran::with(&["passes", "--test-threads", "2"], &[])
         .contains("test passes            ... ok")
         .contains("test floods_and_passes ... ok")
@@ -565,9 +542,7 @@ fn the_case_starts_with_default_signals() {
     // The runner, its keeper, the case and the case's child. The last ignores SIGTERM, the case must not.
     let case = || {
         let all = children();
-        let keeper = all
-            .iter()
-            .find(|process| process.parent == terminated.id())?;
+        let keeper = all.iter().find(|process| process.parent == terminated.id())?;
         let case = all.iter().find(|process| process.parent == keeper.pid)?;
         all.iter().find(|process| process.parent == case.pid)?;
         Some(case.pid)
@@ -575,10 +550,7 @@ fn the_case_starts_with_default_signals() {
     eventually("the sample's case has forked", || case().is_some());
     kill(Pid::from_raw(case().unwrap() as i32), Signal::SIGTERM).unwrap();
     let output = String::from_utf8(terminated.wait_with_output().unwrap().stdout).unwrap();
-    assert!(
-        output.contains("the test was killed by signal 15 (SIGTERM)"),
-        "{output}"
-    );
+    assert!(output.contains("the test was killed by signal 15 (SIGTERM)"), "{output}");
 }
 
 fn children_are_found_with_their_state() {
@@ -608,9 +580,7 @@ fn children_are_found_with_their_state() {
     assert!(is_alive(child) && is_alive(found[1].pid));
 
     GATE.open();
-    eventually("the child is a zombie", || {
-        process_state(child) == Some('Z')
-    });
+    eventually("the child is a zombie", || process_state(child) == Some('Z'));
     assert!(!is_alive(child), "a zombie has ended");
     assert_eq!(children().len(), 1, "a zombie counts as a child");
     join(child);
@@ -625,10 +595,7 @@ fn descriptors_are_listed() {
     let with_pipe = open_descriptors(me);
     assert_eq!(with_pipe.len(), before.len() + 2);
     assert!(with_pipe[&reader.as_raw_fd()].starts_with("pipe:["));
-    assert_eq!(
-        with_pipe[&reader.as_raw_fd()],
-        with_pipe[&writer.as_raw_fd()]
-    );
+    assert_eq!(with_pipe[&reader.as_raw_fd()], with_pipe[&writer.as_raw_fd()]);
     drop((reader, writer));
     assert_eq!(open_descriptors(me), before);
 }
@@ -637,10 +604,7 @@ fn memory_is_measured() {
     let before = memory(process::id());
     let megabytes = vec![1_u8; 32 << 20];
     let with_more = memory(process::id());
-    assert!(
-        with_more.private >= before.private + 32 * 1024,
-        "{before:?} {with_more:?}"
-    );
+    assert!(with_more.private >= before.private + 32 * 1024, "{before:?} {with_more:?}");
     assert!(with_more.resident >= with_more.private);
     drop(megabytes);
 }
@@ -697,9 +661,7 @@ fn a_gate_needs_set_up() {
     static GATE: Gate = Gate::new();
     let too_late = std::panic::catch_unwind(|| GATE.wait()).unwrap_err();
     let message = too_late.downcast_ref::<String>().map(String::as_str);
-    let message = message
-        .or(too_late.downcast_ref::<&str>().copied())
-        .unwrap();
+    let message = message.or(too_late.downcast_ref::<&str>().copied()).unwrap();
     assert!(message.contains("not set up before the fork"), "{message}");
     assert!(std::panic::catch_unwind(|| GATE.open()).is_err());
 }

@@ -40,14 +40,10 @@ const ROOM_FOR_THE_VERDICT: u64 = 1 << 20;
 
 /// Runs the test and exits with 0 if it passed; otherwise prints what is wrong and exits with [`FAILED`].
 pub(super) fn keep(test: Test) -> ! {
-    let limit = seconds(WATCHDOG)
-        .or(test.limit)
-        .unwrap_or(Duration::from_secs(60));
+    let limit = seconds(WATCHDOG).or(test.limit).unwrap_or(Duration::from_secs(60));
     let grace = seconds(GRACE).unwrap_or(Duration::from_secs(5));
     let (_, largest_file) = getrlimit(Resource::RLIMIT_FSIZE).expect("limits can be read");
-    let largest_file = LARGEST_FILE
-        .min(largest_file)
-        .saturating_sub(ROOM_FOR_THE_VERDICT);
+    let largest_file = LARGEST_FILE.min(largest_file).saturating_sub(ROOM_FOR_THE_VERDICT);
     die_with_the_parent();
     set_child_subreaper(true).expect("every process may become a subreaper");
     default_signals();
@@ -57,12 +53,7 @@ pub(super) fn keep(test: Test) -> ! {
         ForkResult::Child => run(test.case, grace, largest_file),
         ForkResult::Parent { child } => child,
     };
-    let complaints = Keeper {
-        case,
-        largest_file,
-        end: None,
-    }
-    .judge(limit, grace);
+    let complaints = Keeper { case, largest_file, end: None }.judge(limit, grace);
     if complaints.is_empty() {
         process::exit(0);
     }
@@ -229,15 +220,10 @@ impl Keeper {
         let name = Signal::try_from(number).map_or("a real-time signal", Signal::as_str);
         let reason = match number {
             libc::SIGXFSZ => {
-                format!(
-                    ": its output, or another file, grew beyond {} bytes",
-                    self.largest_file
-                )
+                format!(": its output, or another file, grew beyond {} bytes", self.largest_file)
             }
             _ => String::new(),
         };
-        Some(format!(
-            "the test was killed by signal {number} ({name}){reason}"
-        ))
+        Some(format!("the test was killed by signal {number} ({name}){reason}"))
     }
 }

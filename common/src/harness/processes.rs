@@ -182,10 +182,7 @@ pub fn memory(pid: u32) -> Memory {
         let value = value.and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok());
         value.unwrap_or_else(|| panic!("no {key} in smaps_rollup:\n{rollup}"))
     };
-    Memory {
-        private: kib("Private_Clean:") + kib("Private_Dirty:"),
-        resident: kib("Rss:"),
-    }
+    Memory { private: kib("Private_Clean:") + kib("Private_Dirty:"), resident: kib("Rss:") }
 }
 
 /// The processes, a line for each thread, with what it waits for: the first question after a hang.
@@ -206,17 +203,9 @@ pub(super) fn table(processes: &[ProcessInfo]) -> String {
 }
 
 fn add_line(table: &mut String, thread: &ProcessInfo, waits_in: &str) {
-    let ProcessInfo {
-        pid,
-        parent,
-        state,
-        name,
-    } = thread;
+    let ProcessInfo { pid, parent, state, name } = thread;
     // Writing to a string cannot fail.
-    let _ = write!(
-        table,
-        "\n{pid:>8} {parent:>8}  {state:<5}  {name:<15}  {waits_in}"
-    );
+    let _ = write!(table, "\n{pid:>8} {parent:>8}  {state:<5}  {name:<15}  {waits_in}");
 }
 
 /// The system call that the thread is in, and the function of the kernel that it sleeps in, where the

@@ -42,12 +42,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(pid: Pid, socket: PrivateFd, pidfd: PrivateFd) -> Self {
-        Connection {
-            pid,
-            socket,
-            pidfd,
-            inbox: Vec::new(),
-        }
+        Connection { pid, socket, pidfd, inbox: Vec::new() }
     }
 
     /// Waits for the socket, the worker's end, a wake-up or the deadline.
@@ -108,10 +103,7 @@ impl Connection {
             // Room grows with what has come, not with what was promised.
             let (here, missing) = (self.inbox.len(), total - self.inbox.len());
             if here == self.inbox.capacity()
-                && self
-                    .inbox
-                    .try_reserve_exact(missing.min(here).max(STEP))
-                    .is_err()
+                && self.inbox.try_reserve_exact(missing.min(here).max(STEP)).is_err()
             {
                 return Err(Halt::NoMemory);
             }
@@ -123,10 +115,7 @@ impl Connection {
             return Err(Halt::Dead); // a reply to nothing
         }
         let started = self.inbox[8] != 0;
-        Ok(Some(Reply {
-            started,
-            body: &self.inbox[REPLY_HEADER..],
-        }))
+        Ok(Some(Reply { started, body: &self.inbox[REPLY_HEADER..] }))
     }
 
     /// Appends what one `recv` gives; false if there is nothing yet.

@@ -108,22 +108,14 @@ pub enum Error {
 
 impl Error {
     pub(super) fn system(what: &'static str, errno: Errno) -> Self {
-        Error::System {
-            what,
-            errno: errno as i32,
-        }
+        Error::System { what, errno: errno as i32 }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Panicked {
-                tasks,
-                pid,
-                message,
-                location,
-            } => {
+            Error::Panicked { tasks, pid, message, location } => {
                 write!(f, "{tasks} panicked in worker {pid}")?;
                 if !location.is_empty() {
                     write!(f, " at {location}")?;
@@ -134,10 +126,7 @@ impl fmt::Display for Error {
                 write!(f, "worker {pid} {status} while it ran {tasks}")
             }
             Error::TimeLimit { tasks, pid, limit } => {
-                write!(
-                    f,
-                    "worker {pid} was ended: {tasks} ran longer than {limit:?}"
-                )
+                write!(f, "worker {pid} was ended: {tasks} ran longer than {limit:?}")
             }
             Error::Timeout => write!(f, "no result yet"),
             Error::Cancelled => write!(f, "cancelled"),
@@ -167,12 +156,9 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn into_error(self, tasks: Tasks, pid: u32) -> Error {
         match self {
-            Failure::Panicked { message, location } => Error::Panicked {
-                tasks,
-                pid,
-                message,
-                location,
-            },
+            Failure::Panicked { message, location } => {
+                Error::Panicked { tasks, pid, message, location }
+            }
             Failure::Codec { message } => Error::Codec { tasks, message },
         }
     }

@@ -36,13 +36,7 @@ struct Over;
 
 impl Handler {
     pub(super) fn new(shared: Arc<Shared>, slot: usize, worker: Connection) -> Self {
-        Handler {
-            shared,
-            slot,
-            worker: Some(worker),
-            number: FIRST_TASK,
-            done: 0,
-        }
+        Handler { shared, slot, worker: Some(worker), number: FIRST_TASK, done: 0 }
     }
 
     pub(super) fn run(mut self) {
@@ -116,11 +110,7 @@ impl Handler {
         let error = match (self.shared.queue.phase(), halt) {
             (Phase::Over(cause), _) => cause,
             (_, Halt::Woken) => Error::Cancelled,
-            (_, Halt::Late) => Error::TimeLimit {
-                tasks,
-                pid,
-                limit: limit.unwrap_or_default(),
-            },
+            (_, Halt::Late) => Error::TimeLimit { tasks, pid, limit: limit.unwrap_or_default() },
             (_, Halt::NoMemory) => {
                 let message = String::from("result is too large for this process's memory");
                 Error::Codec { tasks, message }
@@ -154,20 +144,12 @@ impl Handler {
         };
         let pid = worker.pid.as_raw() as u32;
         self.done = 0;
-        let status = self
-            .shared
-            .supervisor
-            .reap(worker.pid)
-            .map_err(|cause| self.over(cause))?;
+        let status = self.shared.supervisor.reap(worker.pid).map_err(|cause| self.over(cause))?;
         if self.shared.progress.was_ready(self.slot) {
             self.shared.start_succeeded();
             return Ok(status);
         }
-        let said = worker
-            .receive()
-            .ok()
-            .flatten()
-            .filter(|reply| !reply.started);
+        let said = worker.receive().ok().flatten().filter(|reply| !reply.started);
         let cause = match said.and_then(|mut reply| take(&mut reply.body, "").ok()) {
             Some(Failure::Panicked { message, location }) => {
                 format!("the initializer panicked in worker {pid} at {location}: {message}")
@@ -186,10 +168,7 @@ impl Handler {
         }
         // What the system refuses now, it may grant in a while.
         let pause = Duration::from_millis(1 << failures.min(6));
-        os::readable(
-            self.shared.wakes[self.slot].as_fd(),
-            Some(Instant::now() + pause),
-        );
+        os::readable(self.shared.wakes[self.slot].as_fd(), Some(Instant::now() + pause));
         Ok(())
     }
 
@@ -228,9 +207,7 @@ fn exchange(
     number: u64,
     deadline: Option<Instant>,
 ) -> Result<(), Halt> {
-    let Order {
-        call, number: job, ..
-    } = *task.order();
+    let Order { call, number: job, .. } = *task.order();
     let (input, items) = (task.input(), task.items().range);
     let header = TaskHeader {
         length: input.len() as u64,

@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::Pool;
 use super::error::{Error, Tasks};
 use super::job::{Answers, Chunk, Order};
 use super::options::ImapOptions;
 use super::wire::{Call, append};
+use super::{Data, Pool};
 
 /// The results of [`Pool::imap`] or [`Pool::imap_unordered`], one for each item of the
 /// input: a result or that item's own error.
@@ -45,8 +43,8 @@ pub struct Imap<'pool, R, I: Iterator> {
 
 impl<'pool, A, R, I> Imap<'pool, R, I>
 where
-    A: Serialize,
-    R: DeserializeOwned + Send + 'static,
+    A: Data,
+    R: Data,
     I: Iterator<Item = A>,
 {
     pub(super) fn start(
@@ -57,9 +55,7 @@ where
         in_order: bool,
     ) -> Result<Self, Error> {
         let chunksize = options.chunksize.unwrap_or(1);
-        let buffersize = options
-            .buffersize
-            .unwrap_or(chunksize.saturating_mul(8 * pool.workers()));
+        let buffersize = options.buffersize.unwrap_or(chunksize.saturating_mul(8 * pool.workers()));
         for (what, size) in [("chunksize", chunksize), ("buffersize", buffersize)] {
             if size == 0 {
                 return Err(Error::Zero(what));
@@ -109,10 +105,7 @@ where
                 Some(failure) => {
                     // The items before it in the chunk were not sent either.
                     let last = items.end - 1..items.end;
-                    let tasks = Tasks {
-                        range: last,
-                        total: None,
-                    };
+                    let tasks = Tasks { range: last, total: None };
                     let error = failure.into_error(tasks, std::process::id());
                     let _ = self
                         .sender
@@ -126,18 +119,10 @@ where
 
     fn send(&mut self, input: Vec<u8>, items: Range<usize>) {
         let (order, index, count) = (self.order.clone(), self.sent, items.len());
-        let chunk = Chunk {
-            order,
-            input,
-            items,
-            index,
-            answers: self.sender.clone(),
-        };
+        let chunk = Chunk { order, input, items, index, answers: self.sender.clone() };
         if let Err(error) = self.pool.submit(Arc::new(chunk), 1, true) {
             self.input = None;
-            let _ = self
-                .sender
-                .send((index, (0..count).map(|_| Err(error.clone())).collect()));
+            let _ = self.sender.send((index, (0..count).map(|_| Err(error.clone())).collect()));
         }
     }
 
@@ -185,10 +170,7 @@ where
                 break chunk;
             }
             let received = match deadline {
-                None => self
-                    .answers
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(deadline) => self.answers.recv_deadline(deadline),
             };
             match received {
@@ -205,8 +187,8 @@ where
 
 impl<A, R, I> Iterator for Imap<'_, R, I>
 where
-    A: Serialize,
-    R: DeserializeOwned + Send + 'static,
+    A: Data,
+    R: Data,
     I: Iterator<Item = A>,
 {
     type Item = Result<R, Error>;

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::Data;
 use super::error::{Error, Failure, Tasks};
 use super::panics;
 use super::wire::{Call, append, take};
@@ -40,12 +39,7 @@ impl Order {
     pub(super) fn new(call: Call, limit: Option<Duration>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Order {
-            call,
-            number,
-            limit,
-            cancelled: AtomicBool::new(false),
-        }
+        Order { call, number, limit, cancelled: AtomicBool::new(false) }
     }
 
     pub(super) fn cancel(&self) {
@@ -67,11 +61,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(job: Arc<dyn Job>, index: usize) -> Self {
-        Task {
-            job,
-            index,
-            answered: false,
-        }
+        Task { job, index, answered: false }
     }
 
     pub(super) fn input(&self) -> &[u8] {
@@ -123,8 +113,8 @@ struct State<R> {
 /// What is done with the whole answer: the callbacks, then the handle.
 pub(super) type Finish<R> = Box<dyn FnOnce(Result<Vec<R>, Error>) + Send>;
 
-impl<R: DeserializeOwned + Send + 'static> Batch<R> {
-    pub(super) fn new<A: Serialize>(
+impl<R: Data> Batch<R> {
+    pub(super) fn new<A: Data>(
         order: Order,
         arguments: impl IntoIterator<Item = A>,
         chunksize: impl FnOnce(usize) -> usize,
@@ -134,10 +124,7 @@ impl<R: DeserializeOwned + Send + 'static> Batch<R> {
         for (index, argument) in arguments.into_iter().enumerate() {
             starts.push(input.len());
             append(&mut input, &argument, "argument").map_err(|failure| {
-                let tasks = Tasks {
-                    range: index..index + 1,
-                    total: None,
-                };
+                let tasks = Tasks { range: index..index + 1, total: None };
                 failure.into_error(tasks, std::process::id())
             })?;
         }
@@ -147,20 +134,8 @@ impl<R: DeserializeOwned + Send + 'static> Batch<R> {
         let chunks = bounds.len();
         bounds.push(input.len());
         let results = (0..chunks).map(|_| None).collect();
-        let state = State {
-            results,
-            missing: chunks,
-            error: None,
-            finish: Some(finish),
-        };
-        Ok(Batch {
-            order,
-            input,
-            bounds,
-            chunksize,
-            count,
-            state: Mutex::new(state),
-        })
+        let state = State { results, missing: chunks, error: None, finish: Some(finish) };
+        Ok(Batch { order, input, bounds, chunksize, count, state: Mutex::new(state) })
     }
 
     pub(super) fn tasks(&self) -> usize {
@@ -169,12 +144,7 @@ impl<R: DeserializeOwned + Send + 'static> Batch<R> {
 
     /// Answers the call now if it has not been answered: it has no tasks, or is cancelled.
     pub(super) fn finish(&self, answer: Result<Vec<R>, Error>) -> bool {
-        let finish = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finish
-            .take();
+        let finish = self.state.lock().unwrap_or_else(PoisonError::into_inner).finish.take();
         finish.map(|finish| finish(answer)).is_some()
     }
 
@@ -182,10 +152,7 @@ impl<R: DeserializeOwned + Send + 'static> Batch<R> {
         let Range { start, end } = self.range(task);
         let mut results = Vec::with_capacity((end - start).min(reply.len()));
         for item in start..end {
-            let tasks = Tasks {
-                range: item..item + 1,
-                total: Some(self.count),
-            };
+            let tasks = Tasks { range: item..item + 1, total: Some(self.count) };
             results.push(decode_item(&mut reply, tasks, pid)?);
         }
         Ok(results)
@@ -197,16 +164,13 @@ impl<R: DeserializeOwned + Send + 'static> Batch<R> {
     }
 }
 
-impl<R: DeserializeOwned + Send + 'static> Job for Batch<R> {
+impl<R: Data> Job for Batch<R> {
     fn input(&self, task: usize) -> &[u8] {
         &self.input[self.bounds[task]..self.bounds[task + 1]]
     }
 
     fn items(&self, task: usize) -> Tasks {
-        Tasks {
-            range: self.range(task),
-            total: Some(self.count),
-        }
+        Tasks { range: self.range(task), total: Some(self.count) }
     }
 
     fn answer(&self, task: usize, pid: u32, reply: Result<&[u8], Error>) {
@@ -257,29 +221,23 @@ pub(super) struct Chunk<R> {
 /// The answers of one chunk, and which chunk that is.
 pub(super) type Answers<R> = (usize, Vec<Result<R, Error>>);
 
-impl<R: DeserializeOwned + Send + 'static> Chunk<R> {
+impl<R: Data> Chunk<R> {
     fn decode(&self, pid: u32, mut reply: &[u8]) -> Vec<Result<R, Error>> {
         let each = |item| {
-            let tasks = Tasks {
-                range: item..item + 1,
-                total: None,
-            };
+            let tasks = Tasks { range: item..item + 1, total: None };
             guarded(|| decode_item(&mut reply, tasks, pid))
         };
         self.items.clone().map(each).collect()
     }
 }
 
-impl<R: DeserializeOwned + Send + 'static> Job for Chunk<R> {
+impl<R: Data> Job for Chunk<R> {
     fn input(&self, _: usize) -> &[u8] {
         &self.input
     }
 
     fn items(&self, _: usize) -> Tasks {
-        Tasks {
-            range: self.items.clone(),
-            total: None,
-        }
+        Tasks { range: self.items.clone(), total: None }
     }
 
     fn answer(&self, _: usize, pid: u32, reply: Result<&[u8], Error>) {
@@ -295,17 +253,12 @@ impl<R: DeserializeOwned + Send + 'static> Job for Chunk<R> {
     }
 }
 
-fn decode_item<R: DeserializeOwned>(reply: &mut &[u8], tasks: Tasks, pid: u32) -> Result<R, Error> {
-    take(reply, "result")
-        .and_then(|outcome| outcome)
-        .map_err(|e: Failure| e.into_error(tasks, pid))
+fn decode_item<R: Data>(reply: &mut &[u8], tasks: Tasks, pid: u32) -> Result<R, Error> {
+    take(reply, "result").and_then(|outcome| outcome).map_err(|e: Failure| e.into_error(tasks, pid))
 }
 
 /// Runs code of the program in the parent: a panic becomes an error, and the pool goes on.
 pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        Err(Error::Callback {
-            message: panics::message(payload),
-        })
-    })
+    catch_unwind(AssertUnwindSafe(code))
+        .unwrap_or_else(|payload| Err(Error::Callback { message: panics::message(payload) }))
 }

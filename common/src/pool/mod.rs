@@ -77,6 +77,12 @@ use queue::{Phase, Queue};
 use supervisor::Supervisor;
 use wire::{AfterError, Call};
 
+/// What can cross to a worker and back: any type that `serde` can turn into bytes and back, and that
+/// borrows nothing. Implemented for all such types.
+pub trait Data: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Data for T {}
+
 /// How long `terminate` waits for a thread that is inside a callback of the program.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -258,11 +264,7 @@ impl Pool {
 
     /// A pool with an initializer or a limit on the tasks of a worker.
     pub fn builder(workers: usize) -> PoolBuilder {
-        PoolBuilder {
-            workers,
-            initializer: None,
-            max_tasks: None,
-        }
+        PoolBuilder { workers, initializer: None, max_tasks: None }
     }
 
     /// The first workers, and their handlers. `running` is in nobody's hands when they have ended.
@@ -298,11 +300,7 @@ impl Pool {
 
     /// The process ids of the workers that live now. A dead one is replaced, so they change.
     pub fn pids(&self) -> Vec<u32> {
-        let pids = self
-            .shared
-            .pids
-            .iter()
-            .map(|pid| pid.load(Ordering::Relaxed));
+        let pids = self.shared.pids.iter().map(|pid| pid.load(Ordering::Relaxed));
         pids.filter(|&pid| pid != 0).collect()
     }
 
@@ -314,15 +312,11 @@ impl Pool {
     /// When all tasks have ended, that of the first that failed: [`Error::Panicked`],
     /// [`Error::Died`]. In a chunk that failed the remaining items are not run.
     /// [`Error::NotRunning`] after `close`; [`Error::Terminated`] if the pool is terminated meanwhile.
-    pub fn map<A, R>(
+    pub fn map<A: Data, R: Data>(
         &self,
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<Vec<R>, Error> {
         self.map_async(function, input)?.get()
     }
 
@@ -331,16 +325,12 @@ impl Pool {
     /// # Errors
     ///
     /// As `map`; [`Error::Zero`] for a chunk size of 0.
-    pub fn map_with<A, R>(
+    pub fn map_with<A: Data, R: Data>(
         &self,
         options: Options<Vec<R>>,
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<Vec<R>, Error> {
         self.map_async_with(options, function, input)?.get()
     }
 
@@ -350,16 +340,11 @@ impl Pool {
     /// # Errors
     ///
     /// As `map`.
-    pub fn starmap<A, B, R>(
+    pub fn starmap<A: Data, B: Data, R: Data>(
         &self,
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
-    ) -> Result<Vec<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        B: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<Vec<R>, Error> {
         self.starmap_async(function, input)?.get()
     }
 
@@ -368,17 +353,12 @@ impl Pool {
     /// # Errors
     ///
     /// As [`map_with`](Pool::map_with).
-    pub fn starmap_with<A, B, R>(
+    pub fn starmap_with<A: Data, B: Data, R: Data>(
         &self,
         options: Options<Vec<R>>,
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
-    ) -> Result<Vec<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        B: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<Vec<R>, Error> {
         self.starmap_async_with(options, function, input)?.get()
     }
 
@@ -394,11 +374,7 @@ impl Pool {
     /// # Errors
     ///
     /// As [`map`](Pool::map).
-    pub fn apply<A, R>(&self, function: fn(A) -> R, argument: A) -> Result<R, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    pub fn apply<A: Data, R: Data>(&self, function: fn(A) -> R, argument: A) -> Result<R, Error> {
         self.apply_async(function, argument)?.get()
     }
 
@@ -408,15 +384,11 @@ impl Pool {
     ///
     /// [`Error::NotRunning`] after `close` or `terminate`; [`Error::Codec`] for an argument that
     /// serde cannot encode. Errors of the tasks are the handle's.
-    pub fn map_async<A, R>(
+    pub fn map_async<A: Data, R: Data>(
         &self,
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<AsyncResult<Vec<R>>, Error> {
         self.map_async_with(Options::new(), function, input)
     }
 
@@ -425,22 +397,13 @@ impl Pool {
     /// # Errors
     ///
     /// As `map_async`; [`Error::Zero`] for a chunk size of 0.
-    pub fn map_async_with<A, R>(
+    pub fn map_async_with<A: Data, R: Data>(
         &self,
         options: Options<Vec<R>>,
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        self.start(
-            options,
-            Call::of(function, AfterError::Stop),
-            input,
-            |results| results,
-        )
+    ) -> Result<AsyncResult<Vec<R>>, Error> {
+        self.start(options, Call::of(function, AfterError::Stop), input, |results| results)
     }
 
     /// [`starmap`](Pool::starmap) without waiting. Python's `starmap_async`.
@@ -448,16 +411,11 @@ impl Pool {
     /// # Errors
     ///
     /// As [`map_async`](Pool::map_async).
-    pub fn starmap_async<A, B, R>(
+    pub fn starmap_async<A: Data, B: Data, R: Data>(
         &self,
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
-    ) -> Result<AsyncResult<Vec<R>>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        B: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<AsyncResult<Vec<R>>, Error> {
         self.starmap_async_with(Options::new(), function, input)
     }
 
@@ -466,23 +424,13 @@ impl Pool {
     /// # Errors
     ///
     /// As [`map_async_with`](Pool::map_async_with).
-    pub fn starmap_async_with<A, B, R>(
+    pub fn starmap_async_with<A: Data, B: Data, R: Data>(
         &self,
         options: Options<Vec<R>>,
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
-    ) -> Result<AsyncResult<Vec<R>>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        B: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
-        self.start(
-            options,
-            Call::of_pair(function, AfterError::Stop),
-            input,
-            |results| results,
-        )
+    ) -> Result<AsyncResult<Vec<R>>, Error> {
+        self.start(options, Call::of_pair(function, AfterError::Stop), input, |results| results)
     }
 
     /// [`apply`](Pool::apply) without waiting. Python's `apply_async`.
@@ -490,15 +438,11 @@ impl Pool {
     /// # Errors
     ///
     /// As [`map_async`](Pool::map_async).
-    pub fn apply_async<A, R>(
+    pub fn apply_async<A: Data, R: Data>(
         &self,
         function: fn(A) -> R,
         argument: A,
-    ) -> Result<AsyncResult<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<AsyncResult<R>, Error> {
         self.apply_async_with(Options::new(), function, argument)
     }
 
@@ -507,23 +451,14 @@ impl Pool {
     /// # Errors
     ///
     /// As `apply_async`.
-    pub fn apply_async_with<A, R>(
+    pub fn apply_async_with<A: Data, R: Data>(
         &self,
         options: Options<R>,
         function: fn(A) -> R,
         argument: A,
-    ) -> Result<AsyncResult<R>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<AsyncResult<R>, Error> {
         let only = |mut results: Vec<R>| results.pop().expect("one task has one result");
-        self.start(
-            options,
-            Call::of(function, AfterError::Stop),
-            [argument],
-            only,
-        )
+        self.start(options, Call::of(function, AfterError::Stop), [argument], only)
     }
 
     /// Results in the order of the input, each as soon as it and those before it are there.
@@ -532,16 +467,11 @@ impl Pool {
     /// # Errors
     ///
     /// [`Error::NotRunning`] after `close` or `terminate`. Errors of the tasks are items.
-    pub fn imap<A, R, I>(
+    pub fn imap<A: Data, R: Data, I: IntoIterator<Item = A>>(
         &self,
         function: fn(A) -> R,
         input: I,
-    ) -> Result<Imap<'_, R, I::IntoIter>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
+    ) -> Result<Imap<'_, R, I::IntoIter>, Error> {
         self.imap_with(ImapOptions::new(), function, input)
     }
 
@@ -550,17 +480,12 @@ impl Pool {
     /// # Errors
     ///
     /// As `imap`; [`Error::Zero`] for a chunk or buffer of size 0.
-    pub fn imap_with<A, R, I>(
+    pub fn imap_with<A: Data, R: Data, I: IntoIterator<Item = A>>(
         &self,
         options: ImapOptions,
         function: fn(A) -> R,
         input: I,
-    ) -> Result<Imap<'_, R, I::IntoIter>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
+    ) -> Result<Imap<'_, R, I::IntoIter>, Error> {
         let call = Call::of(function, AfterError::GoOn);
         Imap::start(self, options, call, input.into_iter(), true)
     }
@@ -570,16 +495,11 @@ impl Pool {
     /// # Errors
     ///
     /// As [`imap`](Pool::imap).
-    pub fn imap_unordered<A, R, I>(
+    pub fn imap_unordered<A: Data, R: Data, I: IntoIterator<Item = A>>(
         &self,
         function: fn(A) -> R,
         input: I,
-    ) -> Result<Imap<'_, R, I::IntoIter>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
+    ) -> Result<Imap<'_, R, I::IntoIter>, Error> {
         self.imap_unordered_with(ImapOptions::new(), function, input)
     }
 
@@ -588,40 +508,25 @@ impl Pool {
     /// # Errors
     ///
     /// As [`imap_with`](Pool::imap_with).
-    pub fn imap_unordered_with<A, R, I>(
+    pub fn imap_unordered_with<A: Data, R: Data, I: IntoIterator<Item = A>>(
         &self,
         options: ImapOptions,
         function: fn(A) -> R,
         input: I,
-    ) -> Result<Imap<'_, R, I::IntoIter>, Error>
-    where
-        A: Serialize + DeserializeOwned,
-        R: Serialize + DeserializeOwned + Send + 'static,
-        I: IntoIterator<Item = A>,
-    {
+    ) -> Result<Imap<'_, R, I::IntoIter>, Error> {
         let call = Call::of(function, AfterError::GoOn);
         Imap::start(self, options, call, input.into_iter(), false)
     }
 
     /// What all calls but `imap` have in common.
-    fn start<A, R, T>(
+    fn start<A: Data, R: Data, T: Send + 'static>(
         &self,
         options: Options<T>,
         call: Call,
         input: impl IntoIterator<Item = A>,
         whole: fn(Vec<R>) -> T,
-    ) -> Result<AsyncResult<T>, Error>
-    where
-        A: Serialize,
-        R: DeserializeOwned + Send + 'static,
-        T: Send + 'static,
-    {
-        let Options {
-            chunksize,
-            limit,
-            callback,
-            error_callback,
-        } = options;
+    ) -> Result<AsyncResult<T>, Error> {
+        let Options { chunksize, limit, callback, error_callback } = options;
         if chunksize == Some(0) {
             return Err(Error::Zero("chunksize"));
         }
@@ -642,12 +547,7 @@ impl Pool {
         });
         let workers = self.workers();
         let chunksize = |count| chunksize.unwrap_or_else(|| default_chunksize(count, workers));
-        let batch = Arc::new(Batch::new(
-            Order::new(call, limit),
-            input,
-            chunksize,
-            finish,
-        )?);
+        let batch = Arc::new(Batch::new(Order::new(call, limit), input, chunksize, finish)?);
         self.submit(batch.clone(), batch.tasks(), false)?;
         if batch.tasks() == 0 {
             batch.finish(Ok(Vec::new()));
@@ -670,9 +570,7 @@ impl Pool {
     fn submit(&self, job: Arc<dyn Job>, tasks: usize, going_on: bool) -> Result<(), Error> {
         self.check_process()?;
         let to_wake = self.shared.queue.submit(job, tasks, going_on)?;
-        to_wake
-            .into_iter()
-            .for_each(|handler| self.shared.wake(handler));
+        to_wake.into_iter().for_each(|handler| self.shared.wake(handler));
         Ok(())
     }
 
@@ -747,10 +645,7 @@ impl Pool {
     /// Whether this is a callback, run by one of the pool's own threads.
     fn on_a_handler(&self) -> bool {
         let me = thread::current().id();
-        self.threads()
-            .iter()
-            .flatten()
-            .any(|handler| handler.thread().id() == me)
+        self.threads().iter().flatten().any(|handler| handler.thread().id() == me)
     }
 }
 

@@ -26,12 +26,7 @@ pub struct Options<T> {
 impl<T> Options<T> {
     /// What the short call does: Python's chunk size, no limit, no callbacks.
     pub fn new() -> Self {
-        Options {
-            chunksize: None,
-            limit: None,
-            callback: None,
-            error_callback: None,
-        }
+        Options { chunksize: None, limit: None, callback: None, error_callback: None }
     }
 
     /// How many items a worker is given at once. Python's `chunksize=`. 0 is an error of the call.

@@ -40,10 +40,7 @@ pub(super) fn enter_worker() {
 
 /// The message and the place of the panic that was just caught.
 pub(super) fn describe(payload: Box<dyn Any + Send>) -> Failure {
-    Failure::Panicked {
-        message: message(payload),
-        location: LOCATION.take(),
-    }
+    Failure::Panicked { message: message(payload), location: LOCATION.take() }
 }
 
 /// What `panic!` was given.

@@ -33,10 +33,7 @@ impl Progress {
     /// Memory for so many workers, shared with every fork that follows.
     pub(super) fn new(workers: NonZeroUsize) -> nix::Result<Self> {
         let size = workers.saturating_mul(const { NonZeroUsize::new(STRIDE).unwrap() });
-        let (prot, flags) = (
-            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-            MapFlags::MAP_SHARED,
-        );
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
         // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
         let words = unsafe { mmap_anonymous(None, size, prot, flags)? }.cast();
         Ok(Progress { words, size })
@@ -89,10 +86,7 @@ const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 impl OnlyHere {
     pub(super) fn new() -> nix::Result<Self> {
-        let (prot, flags) = (
-            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-            MapFlags::MAP_PRIVATE,
-        );
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
         // SAFETY: a new anonymous mapping touches nobody's memory.
         let page = unsafe { mmap_anonymous(None, PAGE, prot, flags)? }.cast::<u8>();
         // SAFETY: the page was just mapped and is this value's alone.

@@ -72,12 +72,7 @@ impl Queue {
     pub(super) fn new() -> Self {
         let phase = Phase::Running;
         let (returned, calls, idle) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Queue(Mutex::new(State {
-            phase,
-            returned,
-            calls,
-            idle,
-        }))
+        Queue(Mutex::new(State { phase, returned, calls, idle }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -104,11 +99,7 @@ impl Queue {
             Phase::Over(Error::Terminated) if !going_on => return Err(Error::NotRunning),
             Phase::Over(cause) => return Err(cause.clone()),
         }
-        state.calls.push_back(Call {
-            job,
-            next: 0,
-            end: tasks,
-        });
+        state.calls.push_back(Call { job, next: 0, end: tasks });
         let keep = state.idle.len().saturating_sub(tasks);
         Ok(state.idle.split_off(keep))
     }
@@ -184,11 +175,10 @@ impl Queue {
         let returned = std::mem::take(&mut state.returned);
         let calls = std::mem::take(&mut state.calls);
         drop(state); // answers run callbacks
-        for task in returned.into_iter().chain(
-            calls
-                .into_iter()
-                .flat_map(|mut call| std::iter::from_fn(move || call.next())),
-        ) {
+        for task in returned
+            .into_iter()
+            .chain(calls.into_iter().flat_map(|mut call| std::iter::from_fn(move || call.next())))
+        {
             task.answer(0, Err(cause.clone()));
         }
         true

@@ -44,12 +44,7 @@ impl<T> AsyncResult<T> {
         answers: Receiver<Result<T, Error>>,
         cancel: Box<dyn Fn() -> bool + Send>,
     ) -> Self {
-        AsyncResult {
-            answers,
-            answer: OnceCell::new(),
-            cancel,
-            owner: std::process::id(),
-        }
+        AsyncResult { answers, answer: OnceCell::new(), cancel, owner: std::process::id() }
     }
 
     /// The answer, if there is one before the deadline.
@@ -57,15 +52,11 @@ impl<T> AsyncResult<T> {
         if self.answer.get().is_none() {
             if self.owner != std::process::id() {
                 return Some(
-                    self.answer
-                        .get_or_init(|| Err(Error::WrongProcess { owner: self.owner })),
+                    self.answer.get_or_init(|| Err(Error::WrongProcess { owner: self.owner })),
                 );
             }
             let received = match deadline {
-                None => self
-                    .answers
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(deadline) => self.answers.recv_deadline(deadline),
             };
             let _ = match received {

@@ -74,24 +74,14 @@ impl Supervisor {
             .map_err(|errno| Error::system("a socket for the supervisor", errno))?;
         let [parent] = PrivateFd::make(|| os::pidfd_open(Pid::this()).map(|fd| [fd]))
             .map_err(|errno| Error::system("a descriptor of this process", errno))?;
-        let pid = fork(
-            [theirs, parent],
-            Role::Main,
-            Interrupt::IsIgnored,
-            |[control, parent]| {
-                random::enter(stream, &[1, pool]);
-                serve(&control, &parent, progress, initializer);
-                0
-            },
-        )
+        let pid = fork([theirs, parent], Role::Main, Interrupt::IsIgnored, |[control, parent]| {
+            random::enter(stream, &[1, pool]);
+            serve(&control, &parent, progress, initializer);
+            0
+        })
         .map_err(|errno| Error::system("forking the supervisor", errno))?;
         match PrivateFd::make(|| os::pidfd_open(pid).map(|fd| [fd])) {
-            Ok([pidfd]) => Ok(Supervisor {
-                pid,
-                pidfd,
-                control,
-                turn: Mutex::new(()),
-            }),
+            Ok([pidfd]) => Ok(Supervisor { pid, pidfd, control, turn: Mutex::new(()) }),
             Err(errno) => {
                 drop(control); // its end of file
                 os::reap(pid);
@@ -154,20 +144,13 @@ impl Supervisor {
             .map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
-        os::wait_for(
-            &mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
-            None,
-        );
+        os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
         Ok(())
     }
 
     fn answer(&self) -> Result<Message, Error> {
         let mut bytes = [0; 8];
-        match recv(
-            self.control.as_fd().as_raw_fd(),
-            &mut bytes,
-            MsgFlags::MSG_DONTWAIT,
-        ) {
+        match recv(self.control.as_fd().as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
             Ok(8) => Ok(from_bytes(bytes)),
             _ => Err(Error::SupervisorDied),
         }
@@ -196,9 +179,7 @@ fn serve(
     initializer: Option<&dyn Fn()>,
 ) {
     // What ends the program reaches the whole group; the parent decides.
-    [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]
-        .into_iter()
-        .for_each(ignore);
+    [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().for_each(ignore);
     let me = Pid::this();
     let mut workers: Vec<(Pid, PrivateFd)> = Vec::new();
     loop {
@@ -211,11 +192,7 @@ fn serve(
             break;
         }
         let mut bytes = [0; 8];
-        match recv(
-            control.as_fd().as_raw_fd(),
-            &mut bytes,
-            MsgFlags::MSG_DONTWAIT,
-        ) {
+        match recv(control.as_fd().as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
             Ok(8) => {}
             Err(Errno::EINTR | Errno::EAGAIN) => continue,
             _ => break,
@@ -265,10 +242,8 @@ fn fork_worker(
     body: impl FnOnce(PrivateFd) -> i32,
 ) -> nix::Result<(Pid, PrivateFd, PrivateFd)> {
     let [ours, theirs] = socket_pair(SockType::Stream)?;
-    let role = Role::Worker(slot as u32 + 1);
-    let pid = fork([theirs], role, Interrupt::IsIgnored, |[socket]| {
-        body(socket)
-    })?;
+    let role = Role::Worker(slot + 1);
+    let pid = fork([theirs], role, Interrupt::IsIgnored, |[socket]| body(socket))?;
     match PrivateFd::make(|| os::pidfd_open(pid).map(|fd| [fd])) {
         Ok([pidfd]) => Ok((pid, pidfd, ours)),
         Err(errno) => {
@@ -282,19 +257,9 @@ fn fork_worker(
 fn reply(control: &PrivateFd, message: Message, fds: &[RawFd]) -> nix::Result<usize> {
     let bytes = to_bytes(message);
     let rights = [ControlMessage::ScmRights(fds)];
-    let rights = if fds.is_empty() {
-        &rights[..0]
-    } else {
-        &rights[..]
-    };
+    let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
     let parts = [IoSlice::new(&bytes)];
-    sendmsg::<()>(
-        control.as_fd().as_raw_fd(),
-        &parts,
-        rights,
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )
+    sendmsg::<()>(control.as_fd().as_raw_fd(), &parts, rights, MsgFlags::MSG_NOSIGNAL, None)
 }
 
 /// SIGTERM, a short grace, SIGKILL, and no zombie.

@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::Data;
 use super::error::Failure;
 use super::panics;
 use crate::random;
@@ -35,30 +35,10 @@ impl TaskHeader {
     pub(super) const SIZE: usize = 8 * 8;
 
     pub(super) fn to_bytes(self) -> [u8; Self::SIZE] {
-        let TaskHeader {
-            length,
-            number,
-            call,
-            job,
-            first,
-            count,
-        } = self;
-        let Call {
-            run,
-            function,
-            after_error,
-        } = call;
+        let TaskHeader { length, number, call, job, first, count } = self;
+        let Call { run, function, after_error } = call;
         let goes_on = (after_error == AfterError::GoOn) as u64;
-        let words = [
-            length,
-            number,
-            run as u64,
-            function as u64,
-            goes_on,
-            job,
-            first,
-            count,
-        ];
+        let words = [length, number, run as u64, function as u64, goes_on, job, first, count];
         let mut bytes = [0; Self::SIZE];
         for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
             bytes.copy_from_slice(&word.to_ne_bytes());
@@ -68,19 +48,11 @@ impl TaskHeader {
 
     pub(super) fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
         let word = |i: usize| u64::from_ne_bytes(bytes[8 * i..][..8].try_into().expect("8 bytes"));
-        let after_error = if word(4) == 0 {
-            AfterError::Stop
-        } else {
-            AfterError::GoOn
-        };
+        let after_error = if word(4) == 0 { AfterError::Stop } else { AfterError::GoOn };
         TaskHeader {
             length: word(0),
             number: word(1),
-            call: Call {
-                run: word(2) as usize,
-                function: word(3) as usize,
-                after_error,
-            },
+            call: Call { run: word(2) as usize, function: word(3) as usize, after_error },
             job: word(5),
             first: word(6),
             count: word(7),
@@ -130,37 +102,26 @@ pub(super) struct Items<'a> {
 type Run = fn(usize, Items<'_>);
 
 impl Call {
-    pub(super) fn of<A: DeserializeOwned, R: Serialize>(
-        function: fn(A) -> R,
-        after_error: AfterError,
-    ) -> Self {
-        fn run<A: DeserializeOwned, R: Serialize>(function: usize, items: Items<'_>) {
+    pub(super) fn of<A: Data, R: Data>(function: fn(A) -> R, after_error: AfterError) -> Self {
+        fn run<A: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of::<A, R>` made the address from this very type.
             let function: fn(A) -> R = unsafe { std::mem::transmute(function as *const ()) };
             items.each(function);
         }
-        Call {
-            run: run::<A, R> as Run as usize,
-            function: function as usize,
-            after_error,
-        }
+        Call { run: run::<A, R> as Run as usize, function: function as usize, after_error }
     }
 
     /// The same for a function of two arguments: `starmap`.
-    pub(super) fn of_pair<A: DeserializeOwned, B: DeserializeOwned, R: Serialize>(
+    pub(super) fn of_pair<A: Data, B: Data, R: Data>(
         function: fn(A, B) -> R,
         after_error: AfterError,
     ) -> Self {
-        fn run<A: DeserializeOwned, B: DeserializeOwned, R: Serialize>(f: usize, items: Items<'_>) {
+        fn run<A: Data, B: Data, R: Data>(f: usize, items: Items<'_>) {
             // SAFETY: `Call::of_pair::<A, B, R>` made the address from this very type.
             let function: fn(A, B) -> R = unsafe { std::mem::transmute(f as *const ()) };
             items.each(|(a, b)| function(a, b));
         }
-        Call {
-            run: run::<A, B, R> as Run as usize,
-            function: function as usize,
-            after_error,
-        }
+        Call { run: run::<A, B, R> as Run as usize, function: function as usize, after_error }
     }
 
     /// Runs the function on each argument. Only for a header that this program's parent sent.
@@ -173,18 +134,14 @@ impl Call {
 }
 
 impl Items<'_> {
-    fn each<A: DeserializeOwned, R: Serialize>(mut self, mut function: impl FnMut(A) -> R) {
+    fn each<A: Data, R: Data>(mut self, mut function: impl FnMut(A) -> R) {
         for index in 0..self.header.count {
             random::enter(self.stream, &[self.header.job, self.header.first + index]);
             let before = self.results.len();
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let argument = take(&mut self.arguments, "argument")?;
-                append(
-                    self.results,
-                    &Ok::<R, Failure>(function(argument)),
-                    "result",
-                )
+                append(self.results, &Ok::<R, Failure>(function(argument)), "result")
             }));
             if !(self.still_worker)() {
                 // The task has forked, and this is its child: the reply is the worker's to write.
@@ -226,13 +183,12 @@ pub(super) fn append(
             Ok(())
         }
     }
-    postcard::serialize_with_flavor(value, Append(bytes)).map_err(|error| Failure::Codec {
-        message: format!("{what} cannot be encoded: {error}"),
-    })
+    postcard::serialize_with_flavor(value, Append(bytes))
+        .map_err(|error| Failure::Codec { message: format!("{what} cannot be encoded: {error}") })
 }
 
 /// Takes a value off the front of some bytes.
-pub(super) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
+pub(super) fn take<T: Data>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| Failure::Codec {
         message: format!("{what} cannot be decoded: {error}"),
     })?;

@@ -56,10 +56,7 @@ pub(super) fn run(
         let header = TaskHeader::from_bytes(&header);
         arguments.clear();
         // `take` and `read_to_end` grow the buffer as the bytes arrive.
-        match (&mut reader)
-            .take(header.length)
-            .read_to_end(&mut arguments)
-        {
+        match (&mut reader).take(header.length).read_to_end(&mut arguments) {
             Ok(length) if length as u64 == header.length => {}
             _ => return 0,
         }
