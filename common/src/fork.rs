@@ -1,4 +1,4 @@
-//! The one place that forks.
+//! The one place where the course's own processes are forked.
 //!
 //! A fork copies one thread and all of memory: locks that other threads hold, unfinished
 //! lines, signal handlers, every descriptor. [`fork`] puts the child in order before any of
@@ -13,66 +13,22 @@
 //! * Nothing unwinds past the fork: the child's outermost frame catches, and leaves by `_exit`.
 
 use std::io::{self, Write};
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ptr::NonNull;
 
 use nix::libc;
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::{ForkResult, Pid};
 
 use crate::console::{self, Role};
+use crate::panics;
+use crate::private_fd::{self, PrivateFd};
 
-/// The numbers of all private descriptors of this process.
-static PRIVATE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
-fn private() -> MutexGuard<'static, Vec<RawFd>> {
-    PRIVATE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A descriptor that no forked child may keep.
-///
-/// An end of a pipe in the wrong process hides the end of file from everybody else. Close-on-exec
-/// does not help a fork without exec, so these are closed in the child by hand.
-#[derive(Debug)]
-pub(crate) struct PrivateFd {
-    fd: ManuallyDrop<OwnedFd>,
-    /// The process that made it: a copy of this value in a forked child owns nothing.
-    owner: u32,
-}
-
-impl PrivateFd {
-    /// Makes `N` descriptors and marks them, with no fork in between.
-    pub(crate) fn make<const N: usize, E>(
-        make: impl FnOnce() -> Result<[OwnedFd; N], E>,
-    ) -> Result<[PrivateFd; N], E> {
-        let mut private = private();
-        let owner = std::process::id();
-        let fds = make()?;
-        private.extend(fds.iter().map(AsRawFd::as_raw_fd));
-        Ok(fds.map(|fd| PrivateFd { fd: ManuallyDrop::new(fd), owner }))
-    }
-}
-
-impl AsFd for PrivateFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-impl Drop for PrivateFd {
-    fn drop(&mut self) {
-        if self.owner != std::process::id() {
-            return; // the fork has closed it here, and the number may mean something else
-        }
-        let mut private = private();
-        private.retain(|&fd| fd != self.fd.as_raw_fd());
-        // SAFETY: dropped once, here, and not used afterwards. Closed under the lock: a
-        // fork sees it either listed and open or neither.
-        unsafe { ManuallyDrop::drop(&mut self.fd) };
-    }
-}
+/// The kernel's unit of memory; a larger page holds this one.
+const PAGE: usize = 4096;
 
 /// What the child does about an interrupt from the terminal, which reaches the whole
 /// process group.
@@ -101,7 +57,7 @@ pub(crate) fn fork<const N: usize>(
     let mut stdout = io::stdout().lock();
     let stderr = io::stderr().lock();
     let _ = stdout.flush();
-    let mut private = private();
+    let private = private_fd::lock();
     // No handler of the parent's may run in the child before its handlers are reset.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap_or(SigSet::empty());
 
@@ -109,19 +65,9 @@ pub(crate) fn fork<const N: usize>(
     // needs of other threads (the streams', the list's) are held by this one.
     match unsafe { nix::unistd::fork() } {
         Ok(ForkResult::Child) => {
-            let kept = keep.map(|fd| fd.fd.as_raw_fd());
-            for fd in private.drain(..).filter(|fd| !kept.contains(fd)) {
-                // SAFETY: the list says that it is open and this module's to close; the value
-                // that owned it belongs to the parent (see PrivateFd::drop).
-                drop(unsafe { OwnedFd::from_raw_fd(fd) });
-            }
-            drop((private, stderr, stdout));
-            run_child(role, interrupt, || {
-                // SAFETY: open, as said above, and owned by nobody in this process.
-                let keep = kept.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-                let Ok(keep) = PrivateFd::make(|| Ok::<_, std::convert::Infallible>(keep));
-                body(keep)
-            })
+            let keep = private.keep_only(keep);
+            drop((stderr, stdout));
+            run_child(role, interrupt, || body(keep))
         }
         other => {
             let _ = mask.thread_set_mask();
@@ -140,6 +86,7 @@ fn run_child(role: Role, interrupt: Interrupt, body: impl FnOnce() -> i32) -> ! 
     let me = std::process::id();
     let code = catch_unwind(AssertUnwindSafe(|| {
         console::set_speaker(role);
+        panics::set_in_worker(false); // it may be the child of a worker's task
         // A generator that the parent has used would draw the parent's numbers again.
         let _ = rand::rng().reseed();
         reset_signals(interrupt);
@@ -201,5 +148,31 @@ fn empty_stdin() {
         if null.as_raw_fd() == 0 {
             let _ = null.into_raw_fd(); // stdin was closed: this is it now
         }
+    }
+}
+
+/// Tells a process from the forks that its tasks make, at the price of reading a byte: the
+/// kernel wipes this page in every child.
+pub(crate) struct ForkMark(NonNull<u8>);
+
+impl ForkMark {
+    /// Marks this process.
+    pub(crate) fn new() -> nix::Result<Self> {
+        let size = NonZeroUsize::MIN.saturating_add(PAGE - 1);
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        // SAFETY: a new anonymous mapping touches nobody's memory.
+        let page = unsafe { mmap_anonymous(None, size, prot, flags)? }.cast::<u8>();
+        // SAFETY: the page was just mapped, is this value's alone, and is never unmapped.
+        unsafe {
+            madvise(page.cast(), PAGE, MmapAdvise::MADV_WIPEONFORK)?;
+            page.write_volatile(1);
+        }
+        Ok(ForkMark(page))
+    }
+
+    /// Whether this process is the one that made the mark.
+    pub(crate) fn is_here(&self) -> bool {
+        // SAFETY: the page stays mapped until the process ends.
+        unsafe { self.0.read_volatile() == 1 }
     }
 }

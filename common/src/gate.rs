@@ -41,10 +41,10 @@ use std::{
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::mman::{MapFlags, ProtFlags, mmap_anonymous},
 };
 
 use crate::harness::holds_eventually;
+use crate::os::SharedWords;
 
 /// Holds every process that [`wait`](Gate::wait)s until one of them [`open`](Gate::open)s it, for good. It has no Python
 /// name: `multiprocessing.Event` comes closest, and can be cleared.
@@ -129,7 +129,7 @@ impl Gate {
 /// process could keep.
 #[derive(Debug, Default)]
 pub struct Counter {
-    count: OnceLock<&'static AtomicU64>,
+    count: OnceLock<SharedWords>,
 }
 
 impl Counter {
@@ -139,21 +139,14 @@ impl Counter {
     }
 
     /// Makes the counter, with 0. Call it before the fork, in the process that forks: all its forks share the
-    /// counter. A second call changes nothing. The page of memory lives as long as the process.
+    /// counter. A second call changes nothing. The page of memory lives as long as the counter.
     ///
     /// # Panics
     ///
     /// If there is no memory left.
     pub fn set_up(&self) {
         self.count.get_or_init(|| {
-            let length = NonZeroUsize::new(size_of::<AtomicU64>()).expect("a counter has bytes");
-            let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-            // SAFETY: a new mapping, at an address of the kernel's choice, touches nothing that exists.
-            let page = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_SHARED) };
-            let page = page.expect("cannot map the counter's page").cast();
-            // SAFETY: the page is zeroed, aligned, never unmapped and used only as this atomic, which
-            // other processes may change.
-            unsafe { page.as_ref() }
+            SharedWords::new(NonZeroUsize::MIN).expect("cannot map the counter's page")
         });
     }
 
@@ -192,6 +185,7 @@ impl Counter {
     #[track_caller]
     fn count(&self) -> &AtomicU64 {
         let count = self.count.get();
-        count.expect("this counter was not set up before the fork: call set_up() first, then start processes")
+        let count = count.expect("this counter was not set up before the fork: call set_up() first, then start processes");
+        count.get(0)
     }
 }

@@ -36,7 +36,7 @@
 //!   the test cannot keep a file from ending.
 //!
 //! A test fails if
-//! * it panics, exits with another code than 0, or is killed by a signal;
+//! * it panics, calls `exit`, with 0 or anything else, or is killed by a signal;
 //! * it hangs: after 60 seconds, [`Test::within`] another limit, or the number of seconds in the
 //!   environment variable [`WATCHDOG`], which overrules both. The message lists what still runs and the
 //!   system call each thread is in;

@@ -1,25 +1,20 @@
 //! The few system calls that `nix` does not wrap, and waiting that survives interruptions.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::ExitStatus;
-
-/// `pidfd_open(2)`: a descriptor that becomes readable when the process has ended and
-/// that never comes to mean another process, as a number does.
-pub(crate) fn pidfd_open(pid: Pid) -> nix::Result<OwnedFd> {
-    // SAFETY: the call takes two integers and returns a new descriptor or -1.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
-    // SAFETY: the kernel has just made this descriptor, so nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
 
 /// `pidfd_send_signal(2)`: ESRCH once the process is reaped, never somebody else's process.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> nix::Result<()> {
@@ -64,5 +59,47 @@ pub(crate) fn reap(pid: Pid) -> ExitStatus {
             Err(Errno::EINTR) => {}
             status => return ExitStatus::from_wait(status),
         }
+    }
+}
+
+/// A row of numbers in memory that this process and every fork that follows have in common.
+/// Zero at first. No lock: nobody waits for anybody.
+#[derive(Debug)]
+pub(crate) struct SharedWords {
+    memory: NonNull<u8>,
+    size: NonZeroUsize,
+}
+
+/// A number has a cache line of its own: neighbours do not slow each other down.
+const STRIDE: usize = 64;
+
+// SAFETY: the memory is only ever used as atomics, and stays mapped until the value is dropped.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above.
+unsafe impl Sync for SharedWords {}
+
+impl SharedWords {
+    pub(crate) fn new(count: NonZeroUsize) -> nix::Result<Self> {
+        let size = count.saturating_mul(const { NonZeroUsize::new(STRIDE).unwrap() });
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
+        // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
+        let memory = unsafe { mmap_anonymous(None, size, prot, flags)? }.cast();
+        Ok(SharedWords { memory, size })
+    }
+
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub(crate) fn get(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.size.get() / STRIDE, "there is no word {index}");
+        // SAFETY: inside the mapping and aligned; the kernel made it zero; only used as an atomic.
+        unsafe { self.memory.add(index * STRIDE).cast().as_ref() }
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this size; the references handed out have ended.
+        let _ = unsafe { munmap(self.memory.cast(), self.size.get()) };
     }
 }

@@ -10,7 +10,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::console::Role;
-use crate::fork::{Interrupt, PrivateFd, fork};
+use crate::fork::{Interrupt, fork};
+use crate::private_fd::{self, PrivateFd};
 use crate::{ExitStatus, os, random};
 
 /// How long a daemon may take to react to SIGTERM before it gets SIGKILL.
@@ -85,8 +86,8 @@ impl<F: FnOnce() -> T, T> Process<F> {
             target();
             0
         })?;
-        match PrivateFd::make(|| os::pidfd_open(pid).map(|fd| [fd])) {
-            Ok([sentinel]) => Ok(Running {
+        match private_fd::pidfd(pid) {
+            Ok(sentinel) => Ok(Running {
                 pid,
                 sentinel,
                 daemon: self.daemon,

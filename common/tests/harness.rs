@@ -39,6 +39,7 @@ fn main() {
         a_passing_test_is_ok,
         a_panic_fails_with_its_message,
         an_exit_code_fails,
+        an_exit_before_the_end_fails,
         a_signal_fails_with_its_name,
         a_real_time_signal_fails,
         a_hang_is_stopped_with_all_its_processes,
@@ -82,6 +83,7 @@ mod sample {
             passes,
             panics,
             exits_with_3,
+            exits_with_0,
             is_killed,
             is_killed_by_a_real_time_signal,
             hangs,
@@ -114,6 +116,10 @@ mod sample {
 
     fn exits_with_3() {
         process::exit(3);
+    }
+
+    fn exits_with_0() {
+        process::exit(0);
     }
 
     fn is_killed() {
@@ -396,6 +402,12 @@ fn a_panic_fails_with_its_message() {
 
 fn an_exit_code_fails() {
     Ran::of("exits_with_3").is_failed().contains("the test ended with exit code 3");
+}
+
+fn an_exit_before_the_end_fails() {
+    Ran::of("exits_with_0")
+        .is_failed()
+        .contains("the test ended with exit code 0 before it had returned");
 }
 
 fn a_signal_fails_with_its_name() {

@@ -28,6 +28,9 @@ use super::{GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within, processe
 /// The exit code for "the test failed, and the output says why": the one that a panic in `main` has.
 pub(super) const FAILED: i32 = 101;
 
+/// The exit code of a case that has returned: not 0, which a test that calls `exit(0)` half way has too.
+const RETURNED: i32 = 100;
+
 /// A bound on every file that a test writes, its output included: a test that prints in an endless loop
 /// would otherwise fill the machine's memory before the watchdog stops it.
 const LARGEST_FILE: u64 = 256 << 20;
@@ -99,7 +102,7 @@ fn run(case: fn(), grace: Duration, largest_file: u64) -> ! {
         refuse(me);
     }
     let passed = outcome.is_ok() && no_zombie_is_left(grace);
-    process::exit(if passed { 0 } else { FAILED });
+    process::exit(if passed { RETURNED } else { FAILED });
 }
 
 /// A process forked by the case has returned from it. Were it let out, it would run the program's end a
@@ -214,8 +217,11 @@ impl Keeper {
     fn bad_end(&self) -> Option<String> {
         let status = self.end?;
         let Some(number) = status.signal() else {
-            let code = status.code().filter(|code| *code != 0)?;
-            return Some(format!("the test ended with exit code {code}"));
+            return match status.code()? {
+                RETURNED => None,
+                0 => Some(String::from("the test ended with exit code 0 before it had returned")),
+                code => Some(format!("the test ended with exit code {code}")),
+            };
         };
         let name = Signal::try_from(number).map_or("a real-time signal", Signal::as_str);
         let reason = match number {

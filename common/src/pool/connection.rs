@@ -1,4 +1,4 @@
-//! The parent's side of one worker: its socket, and its pidfd, which tells the truth about its end.
+//! The parent's end of one worker: its socket, and its pidfd, which tells the truth about its end.
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd};
@@ -10,25 +10,33 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, sendmsg};
 use nix::unistd::Pid;
 
-use super::wire::REPLY_HEADER;
-use crate::fork::PrivateFd;
+use super::wire::LENGTH;
 use crate::os;
+use crate::private_fd::PrivateFd;
 
 /// The longest reply that is believed: a terabyte.
 const LONGEST: u64 = 1 << 40;
-/// How much room is made at once for bytes that are only announced.
+/// How much room is made at once, and kept between replies in 16 of them.
 const STEP: usize = 64 * 1024;
 
-/// Why there was nothing to read, or no room to write.
+/// Why there is no reply.
 pub(super) enum Halt {
     /// The worker has died, or speaks nonsense.
     Dead,
     /// The deadline has passed.
     Late,
-    /// The pool wants this thread's attention.
+    /// Somebody woke the thread.
     Woken,
     /// There is no memory for what the worker sends.
     NoMemory,
+}
+
+/// Whoever waits for a worker waits for these, too.
+pub(super) struct Until<'a> {
+    pub(super) wake: &'a PrivateFd,
+    pub(super) deadline: Option<Instant>,
+    /// Whether a wake-up is to be heeded.
+    pub(super) heed: &'a dyn Fn() -> bool,
 }
 
 /// A worker as the parent sees it. Dropping it does not end the worker: the supervisor does.
@@ -45,109 +53,95 @@ impl Connection {
         Connection { pid, socket, pidfd, inbox: Vec::new() }
     }
 
-    /// Waits for the socket, the worker's end, a wake-up or the deadline.
-    pub(super) fn wait(
-        &self,
-        events: PollFlags,
-        wake: &PrivateFd,
-        deadline: Option<Instant>,
-    ) -> Result<(), Halt> {
-        let mut fds = [
-            PollFd::new(self.socket.as_fd(), events),
-            PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN),
-            PollFd::new(wake.as_fd(), PollFlags::POLLIN),
-        ];
-        if !os::wait_for(&mut fds, deadline) {
-            return Err(Halt::Late);
+    /// Sends a frame and receives the reply: its body.
+    pub(super) fn exchange(&mut self, frame: [&[u8]; 2], until: &Until) -> Result<&[u8], Halt> {
+        self.inbox.clear();
+        self.inbox.shrink_to(16 * STEP);
+        let mut parts = frame.map(IoSlice::new);
+        let mut parts = &mut parts[..];
+        while !self.send(&mut parts)? {
+            self.wait(PollFlags::POLLOUT, until)?;
         }
-        match fds.map(|fd| fd.any() == Some(true)) {
-            [_, _, true] => Err(Halt::Woken),
-            [true, _, _] => Ok(()),
-            _ => Err(Halt::Dead),
+        while !self.receive()? {
+            match self.wait(PollFlags::POLLIN, until) {
+                Err(Halt::Dead) if self.receive()? => break, // what it wrote before it died counts
+                other => other?,
+            }
+        }
+        Ok(&self.inbox[LENGTH..])
+    }
+
+    /// The body of what a worker that never took a task said before it died: why.
+    pub(super) fn last_words(&mut self) -> Option<&[u8]> {
+        self.receive().is_ok_and(|whole| whole).then_some(&self.inbox[LENGTH..])
+    }
+
+    /// Waits until the socket is ready, or for one of the reasons to stop waiting.
+    pub(super) fn wait(&self, events: PollFlags, until: &Until) -> Result<(), Halt> {
+        loop {
+            let mut fds = [
+                PollFd::new(self.socket.as_fd(), events),
+                PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN),
+                PollFd::new(until.wake.as_fd(), PollFlags::POLLIN),
+            ];
+            if !os::wait_for(&mut fds, until.deadline) {
+                return Err(Halt::Late);
+            }
+            let [ready, dead, woken] = fds.map(|fd| fd.any() == Some(true));
+            if woken {
+                let _ = nix::unistd::read(until.wake.as_fd(), &mut [0; 8]);
+                if (until.heed)() {
+                    return Err(Halt::Woken);
+                }
+            }
+            if ready || dead {
+                return if ready { Ok(()) } else { Err(Halt::Dead) };
+            }
         }
     }
 
-    /// Writes what the socket takes now and moves `parts` on.
-    pub(super) fn send(&self, parts: &mut &mut [IoSlice<'_>]) -> Result<Sent, Halt> {
+    /// Writes what the socket takes now and moves `parts` on; whether that was all.
+    fn send(&self, parts: &mut &mut [IoSlice<'_>]) -> Result<bool, Halt> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         while !parts.is_empty() {
             match sendmsg::<()>(self.socket.as_fd().as_raw_fd(), parts, &[], flags, None) {
                 Ok(written) => IoSlice::advance_slices(parts, written),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(Sent::Partly),
-                Err(_) => return Err(Halt::Dead),
-            }
-        }
-        Ok(Sent::All)
-    }
-
-    /// Forgets the last reply.
-    pub(super) fn clear(&mut self) {
-        self.inbox.clear();
-        self.inbox.shrink_to(16 * STEP);
-    }
-
-    /// Reads what has come; the whole reply if that completes it.
-    pub(super) fn receive(&mut self) -> Result<Option<Reply<'_>>, Halt> {
-        let total = loop {
-            let total = match self.inbox.first_chunk::<REPLY_HEADER>() {
-                None => REPLY_HEADER,
-                Some(header) => match u64::from_ne_bytes(*header.first_chunk().expect("8 bytes")) {
-                    length if length > LONGEST => return Err(Halt::Dead),
-                    length => REPLY_HEADER + length as usize,
-                },
-            };
-            if self.inbox.len() >= total && self.inbox.len() >= REPLY_HEADER {
-                break total;
-            }
-            // Room grows with what has come, not with what was promised.
-            let (here, missing) = (self.inbox.len(), total - self.inbox.len());
-            if here == self.inbox.capacity()
-                && self.inbox.try_reserve_exact(missing.min(here).max(STEP)).is_err()
-            {
-                return Err(Halt::NoMemory);
-            }
-            if !self.read_once()? {
-                return Ok(None);
-            }
-        };
-        if self.inbox.len() > total {
-            return Err(Halt::Dead); // a reply to nothing
-        }
-        let started = self.inbox[8] != 0;
-        Ok(Some(Reply { started, body: &self.inbox[REPLY_HEADER..] }))
-    }
-
-    /// Appends what one `recv` gives; false if there is nothing yet.
-    fn read_once(&mut self) -> Result<bool, Halt> {
-        let room = self.inbox.spare_capacity_mut();
-        let (fd, flags) = (self.socket.as_fd().as_raw_fd(), libc::MSG_DONTWAIT);
-        loop {
-            // SAFETY: the kernel writes at most `room.len()` bytes to the spare capacity.
-            let read = unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), flags) };
-            match Errno::result(read) {
-                Ok(0) => return Err(Halt::Dead),
-                Ok(read) => {
-                    // SAFETY: so many bytes after the old length were just written.
-                    unsafe { self.inbox.set_len(self.inbox.len() + read as usize) };
-                    return Ok(true);
-                }
-                Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Ok(false),
                 Err(_) => return Err(Halt::Dead),
             }
         }
+        Ok(true)
     }
-}
 
-pub(super) enum Sent {
-    All,
-    Partly,
-}
-
-/// A whole reply.
-pub(super) struct Reply<'a> {
-    /// Whether the worker could start; if not, the body says why.
-    pub(super) started: bool,
-    pub(super) body: &'a [u8],
+    /// Reads what has come; whether the reply is complete.
+    fn receive(&mut self) -> Result<bool, Halt> {
+        loop {
+            let total = match self.inbox.first_chunk().map(|length| u64::from_ne_bytes(*length)) {
+                None => LENGTH,
+                Some(length) if length > LONGEST => return Err(Halt::Dead),
+                Some(length) => LENGTH + length as usize,
+            };
+            let here = self.inbox.len();
+            if here >= total && here > LENGTH {
+                return if here == total { Ok(true) } else { Err(Halt::Dead) };
+            }
+            // Room grows with what has come, not with what was promised.
+            let more = (total - here).min(here).max(STEP);
+            if here == self.inbox.capacity() && self.inbox.try_reserve_exact(more).is_err() {
+                return Err(Halt::NoMemory);
+            }
+            let room = self.inbox.spare_capacity_mut();
+            let (fd, flags) = (self.socket.as_fd().as_raw_fd(), libc::MSG_DONTWAIT);
+            // SAFETY: the kernel writes at most `room.len()` bytes to the spare capacity.
+            let read = unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), flags) };
+            match Errno::result(read) {
+                // SAFETY: so many bytes after the old length were just written.
+                Ok(read) if read > 0 => unsafe { self.inbox.set_len(here + read as usize) },
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(false),
+                _ => return Err(Halt::Dead),
+            }
+        }
+    }
 }

@@ -9,30 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::ExitStatus;
 
-/// Which inputs of a call a worker had in hand: one, or a chunk of several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tasks {
-    /// Positions in the input, counted from 0.
-    pub range: Range<usize>,
-    /// How many inputs the call has, where that is known: `imap` does not know.
-    pub total: Option<usize>,
-}
-
-impl fmt::Display for Tasks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.range.len() {
-            0 | 1 => write!(f, "task {}", self.range.start + 1)?,
-            _ => write!(f, "tasks {} to {}", self.range.start + 1, self.range.end)?,
-        }
-        self.total.map_or(Ok(()), |total| write!(f, " of {total}"))
-    }
-}
+/// A result, or why there is none.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why there is no result. Python raises; here it is a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The task panicked. Its worker lives on.
+    #[error("{tasks} panicked in worker {pid} at {location}: {message}")]
     Panicked {
         /// Which task.
         tasks: Tasks,
@@ -40,10 +25,11 @@ pub enum Error {
         pid: u32,
         /// What it panicked with.
         message: String,
-        /// `file:line:column`; empty if the program has replaced the panic hook.
+        /// `file:line:column`.
         location: String,
     },
-    /// The worker died while it ran the task; another has taken its place.
+    /// The worker died while it ran the task; another takes its place.
+    #[error("worker {pid} {status} while it ran {tasks}")]
     Died {
         /// Which tasks: those of the chunk that it had begun.
         tasks: Tasks,
@@ -53,6 +39,7 @@ pub enum Error {
         status: ExitStatus,
     },
     /// The task had run for as long as it may, and was killed with its worker.
+    #[error("worker {pid} was killed: {tasks} ran longer than {limit:?}")]
     TimeLimit {
         /// Which tasks.
         tasks: Tasks,
@@ -62,91 +49,83 @@ pub enum Error {
         limit: Duration,
     },
     /// No result yet. The task goes on; ask again. Python's `multiprocessing.TimeoutError`.
+    #[error("no result yet")]
     Timeout,
     /// `cancel` was called before there was a result.
+    #[error("cancelled")]
     Cancelled,
     /// The pool was terminated, or left, before there was a result. Python waits for ever here.
+    #[error("the pool was terminated before there was a result")]
     Terminated,
     /// `close`, `join` or `terminate` was called before. Python's `ValueError: Pool not running`.
+    #[error("the pool is not running: it takes no more tasks")]
     NotRunning,
     /// `join` on a pool that still takes tasks. Python's `ValueError: Pool is still running`.
+    #[error("the pool is still running: close it before you join it")]
     StillRunning,
-    /// A pool of no workers, or a chunk, buffer or count of tasks for each worker of size 0.
+    /// A number of something that must be at least 1 is 0.
+    #[error("{0} must be at least 1")]
     Zero(&'static str),
-    /// An argument or a result that serde could not turn into bytes or back.
+    /// An argument or a result that could not be turned into bytes or back.
+    #[error("{tasks}: {message}")]
     Codec {
         /// Which tasks.
         tasks: Tasks,
-        /// "argument" or "result", and what serde said.
+        /// Which of the two, and what serde said.
         message: String,
     },
     /// A callback panicked, or decoding a result did. The pool goes on; in Python it hangs.
-    Callback {
+    #[error("a callback panicked: {0}")]
+    Callback(
         /// What it panicked with.
-        message: String,
-    },
+        String,
+    ),
     /// No process, descriptor or memory to be had.
-    System {
+    #[error("{0}: {1}")]
+    System(
         /// What was tried.
-        what: &'static str,
+        &'static str,
         /// What the kernel said.
-        errno: i32,
-    },
-    /// Workers died again and again before they could take a task: the first cause.
-    CannotStart {
+        Errno,
+    ),
+    /// Workers died again and again before they could take a task.
+    #[error("workers cannot start: {0}")]
+    CannotStart(
         /// What happened to the first of them.
-        cause: String,
-    },
+        String,
+    ),
     /// The supervisor is gone, and its workers with it.
+    #[error("the pool's supervisor was killed")]
     SupervisorDied,
-    /// The pool belongs to another process: this one is a fork of it.
-    WrongProcess {
-        /// The process that made the pool.
-        owner: u32,
-    },
+    /// This process is a fork of the one that made the pool.
+    #[error("the pool belongs to process {0}")]
+    WrongProcess(
+        /// The process that made it.
+        u32,
+    ),
 }
 
-impl Error {
-    pub(super) fn system(what: &'static str, errno: Errno) -> Self {
-        Error::System { what, errno: errno as i32 }
-    }
+/// Which inputs of a call a worker had in hand: one, or a chunk of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tasks {
+    /// Positions in the input, counted from 0.
+    pub range: Range<usize>,
+    /// How many inputs the call has, where that is known: `imap` does not know.
+    pub total: Option<usize>,
 }
 
-impl fmt::Display for Error {
+/// For people, who count from 1: "task 3 of 8", "tasks 3 to 5 of 8".
+impl fmt::Display for Tasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Panicked { tasks, pid, message, location } => {
-                write!(f, "{tasks} panicked in worker {pid}")?;
-                if !location.is_empty() {
-                    write!(f, " at {location}")?;
-                }
-                write!(f, ": {message}")
-            }
-            Error::Died { tasks, pid, status } => {
-                write!(f, "worker {pid} {status} while it ran {tasks}")
-            }
-            Error::TimeLimit { tasks, pid, limit } => {
-                write!(f, "worker {pid} was ended: {tasks} ran longer than {limit:?}")
-            }
-            Error::Timeout => write!(f, "no result yet"),
-            Error::Cancelled => write!(f, "cancelled"),
-            Error::Terminated => write!(f, "the pool was terminated before there was a result"),
-            Error::NotRunning => write!(f, "the pool is not running: it takes no more tasks"),
-            Error::StillRunning => write!(f, "the pool is still running: close it before join"),
-            Error::Zero(what) => write!(f, "{what} must be at least 1"),
-            Error::Codec { tasks, message } => write!(f, "{tasks}: {message}"),
-            Error::Callback { message } => write!(f, "a callback panicked: {message}"),
-            Error::System { what, errno } => write!(f, "{what}: {}", Errno::from_raw(*errno)),
-            Error::CannotStart { cause } => write!(f, "workers cannot start: {cause}"),
-            Error::SupervisorDied => write!(f, "the pool's supervisor was killed"),
-            Error::WrongProcess { owner } => write!(f, "the pool belongs to process {owner}"),
+        match self.range {
+            Range { start, end } if end - start > 1 => write!(f, "tasks {} to {end}", start + 1)?,
+            Range { start, .. } => write!(f, "task {}", start + 1)?,
         }
+        self.total.map_or(Ok(()), |total| write!(f, " of {total}"))
     }
 }
 
-impl std::error::Error for Error {}
-
-/// Why a worker could not finish one item, as it travels from the worker to the parent.
+/// Why a worker could not finish one item, as it travels to the parent.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Failure {
     Panicked { message: String, location: String },
@@ -154,7 +133,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn into_error(self, tasks: Tasks, pid: u32) -> Error {
+    pub(super) fn at(self, tasks: Tasks, pid: u32) -> Error {
         match self {
             Failure::Panicked { message, location } => {
                 Error::Panicked { tasks, pid, message, location }

@@ -1,7 +1,6 @@
 //! The handler: a thread of the parent for each worker. It takes a task, sees it through, and
 //! knows at every moment what its worker holds. So a death has exactly one victim.
 
-use std::io::IoSlice;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,15 +9,15 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::Shared;
-use super::connection::{Connection, Halt, Sent};
-use super::error::{Error, Failure};
-use super::job::{Order, Task};
-use super::progress::FIRST_TASK;
+use super::connection::{Connection, Halt, Until};
+use super::error::{Error, Failure, Result};
+use super::job::Task;
 use super::queue::{Next, Phase};
-use super::wire::{TaskHeader, take};
+use super::wire::{Header, LENGTH, append, take};
+use super::worker::{FIRST_TASK, STARTING};
 use crate::{ExitStatus, os};
 
-/// So many workers in a row that die before they can take a task break the pool.
+/// So many workers in a row that die before they can take a task end the pool.
 const STARTS: u32 = 10;
 
 pub(super) struct Handler {
@@ -27,12 +26,9 @@ pub(super) struct Handler {
     worker: Option<Connection>,
     /// The number of the next task: what the worker marks when it begins.
     number: u64,
-    /// Chunks that this worker has done.
+    /// Tasks that this worker has done.
     done: usize,
 }
-
-/// The pool is over: the thread ends.
-struct Over;
 
 impl Handler {
     pub(super) fn new(shared: Arc<Shared>, slot: usize, worker: Connection) -> Self {
@@ -40,207 +36,155 @@ impl Handler {
     }
 
     pub(super) fn run(mut self) {
-        while let Ok(()) = self.turn() {}
-        // The supervisor ends the workers when the whole pool ends; after `join` it may be that
-        // others still have work to do.
-        if self.shared.queue.phase() == Phase::Joining {
-            let _ = self.reap();
+        if let Err(cause) = self.serve() {
+            self.shared.end(cause);
         }
         self.shared.pids[self.slot].store(0, Ordering::Relaxed);
     }
 
-    fn turn(&mut self) -> Result<(), Over> {
-        self.staff()?;
-        match self.shared.queue.next(self.slot) {
-            Next::End => Err(Over),
-            Next::Task(task) if task.order().is_cancelled() => {
-                task.answer(0, Err(Error::Cancelled));
-                Ok(())
+    /// # Errors
+    ///
+    /// What ends the pool.
+    fn serve(&mut self) -> Result<()> {
+        loop {
+            while self.worker.is_none() {
+                self.hire()?;
             }
-            Next::Task(task) => self.see_through(task),
-            Next::Idle => self.idle(),
+            match self.shared.queue.next(self.slot) {
+                Next::Task(task) => self.see_through(task)?,
+                Next::Idle => self.idle()?,
+                Next::End => return Ok(()),
+            }
         }
     }
 
     /// Waits for a task, and notices meanwhile if the worker dies.
-    fn idle(&mut self) -> Result<(), Over> {
-        let (shared, Some(worker)) = (&self.shared, &mut self.worker) else {
-            return Ok(());
-        };
-        match worker.wait(PollFlags::POLLIN, &shared.wakes[self.slot], None) {
-            Err(Halt::Woken) => {
-                shared.clear_wake(self.slot);
-                Ok(())
-            }
-            // It says something unasked: that it cannot start, or that it is at its end.
-            _ => self.replace(),
+    fn idle(&mut self) -> Result<()> {
+        let (shared, Some(worker)) = (&self.shared, &self.worker) else { return Ok(()) };
+        let until = Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| true };
+        match worker.wait(PollFlags::POLLIN, &until) {
+            Err(Halt::Woken) => Ok(()),
+            _ => self.dismiss().map(drop), // it is at its end, or says that it cannot start
         }
     }
 
     /// Sends a task, waits for its results and answers it, whatever happens.
-    fn see_through(&mut self, task: Task) -> Result<(), Over> {
-        let number = self.number;
+    fn see_through(&mut self, task: Task) -> Result<()> {
+        let (shared, Some(worker)) = (self.shared.clone(), &mut self.worker) else { return Ok(()) };
+        if task.is_cancelled() {
+            task.answer(0, Err(Error::Cancelled));
+            return Ok(());
+        }
+        let (pid, number, tasks) = (worker.pid.as_raw() as u32, self.number, task.tasks());
         self.number += 1;
         let limit = task.order().limit;
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let worker = self.worker.as_mut().expect("staffed");
-        let pid = worker.pid.as_raw() as u32;
-        worker.clear();
-        let halt = match exchange(&self.shared, self.slot, worker, &task, number, deadline) {
-            Ok(()) => match worker.receive() {
-                Ok(Some(reply)) if reply.started => {
-                    task.answer(pid, Ok(reply.body));
+        let until = Until {
+            wake: &shared.wakes[self.slot],
+            deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
+            // Most wake-ups are for another task, or for the cancelling of another call.
+            heed: &|| task.is_cancelled() || matches!(shared.queue.phase(), Phase::Over(_)),
+        };
+        let halt = match worker.exchange([&frame(&task, number), task.input()], &until) {
+            Ok(mut reply) => match take(&mut reply, "start") {
+                Ok(Ok::<(), Failure>(())) => {
+                    task.answer(pid, Ok(reply));
                     return self.count();
                 }
                 _ => Halt::Dead,
             },
             Err(halt) => halt,
         };
-        if let Halt::Dead = halt
-            && !self.shared.progress.has_begun(self.slot, number)
-        {
-            if let Some(handler) = self.shared.queue.give_back(task) {
-                self.shared.wake(handler);
+        let begun = shared.progress.get(self.slot).load(Ordering::Acquire) == number;
+        if let (Halt::Dead, false) = (&halt, begun) {
+            if let Some(handler) = shared.queue.give_back(task) {
+                shared.wake(handler);
             }
-            return self.replace();
+            return self.dismiss().map(drop);
         }
         // The worker is gone before anybody hears of it.
-        let reaped = self.reap();
-        let tasks = task.items();
-        let error = match (self.shared.queue.phase(), halt) {
+        let status = self.dismiss();
+        let error = match (shared.queue.phase(), halt) {
             (Phase::Over(cause), _) => cause,
             (_, Halt::Woken) => Error::Cancelled,
             (_, Halt::Late) => Error::TimeLimit { tasks, pid, limit: limit.unwrap_or_default() },
             (_, Halt::NoMemory) => {
-                let message = String::from("result is too large for this process's memory");
+                let message = String::from("result is larger than the memory that is left");
                 Error::Codec { tasks, message }
             }
             (_, Halt::Dead) => {
-                let status = *reaped.as_ref().unwrap_or(&ExitStatus::Unknown);
+                let status = *status.as_ref().unwrap_or(&ExitStatus::Unknown);
                 Error::Died { tasks, pid, status }
             }
         };
         task.answer(pid, Err(error));
-        reaped.map(drop)
+        status.map(drop)
     }
 
-    /// A chunk is done: is the worker, too?
-    fn count(&mut self) -> Result<(), Over> {
+    /// A task is done: is the worker, too?
+    fn count(&mut self) -> Result<()> {
         self.done += 1;
         match self.shared.max_tasks {
-            Some(most) if self.done >= most.get() => self.replace(),
+            Some(most) if self.done >= most.get() => self.dismiss().map(drop),
             _ => Ok(()),
         }
     }
 
     /// Ends the worker, and counts it if it never came so far as to take a task.
-    fn replace(&mut self) -> Result<(), Over> {
-        self.reap().map(drop)
-    }
-
-    fn reap(&mut self) -> Result<ExitStatus, Over> {
-        let Some(mut worker) = self.worker.take() else {
-            return Ok(ExitStatus::Unknown);
-        };
-        let pid = worker.pid.as_raw() as u32;
-        self.done = 0;
-        let status = self.shared.supervisor.reap(worker.pid).map_err(|cause| self.over(cause))?;
-        if self.shared.progress.was_ready(self.slot) {
+    fn dismiss(&mut self) -> Result<ExitStatus> {
+        let Some(mut worker) = self.worker.take() else { return Ok(ExitStatus::Unknown) };
+        let status = self.shared.supervisor.reap(worker.pid)?;
+        if self.shared.progress.get(self.slot).load(Ordering::Acquire) != STARTING {
             self.shared.start_succeeded();
             return Ok(status);
         }
-        let said = worker.receive().ok().flatten().filter(|reply| !reply.started);
-        let cause = match said.and_then(|mut reply| take(&mut reply.body, "").ok()) {
-            Some(Failure::Panicked { message, location }) => {
+        let pid = worker.pid;
+        let cause = match worker.last_words().map(|mut said| take(&mut said, "start")) {
+            Some(Ok(Err(Failure::Panicked { message, location }))) => {
                 format!("the initializer panicked in worker {pid} at {location}: {message}")
             }
-            _ => format!("worker {pid} {status} before it could take a task"),
+            Some(Ok(Ok::<(), _>(()))) | Some(_) | None => {
+                format!("worker {pid} {status} before it could take a task")
+            }
         };
-        self.cannot_start(Error::CannotStart { cause })?;
+        self.failed_to_start(Error::CannotStart(cause))?;
         Ok(status)
     }
 
-    /// Another start has failed: pauses, or ends the pool if there were too many in a row.
-    fn cannot_start(&mut self, cause: Error) -> Result<(), Over> {
+    fn hire(&mut self) -> Result<()> {
+        let shared = &self.shared;
+        shared.progress.get(self.slot).store(STARTING, Ordering::Release);
+        match shared.supervisor.fork_worker(self.slot) {
+            Err(Error::SupervisorDied) => Err(Error::SupervisorDied),
+            Err(error) => self.failed_to_start(error),
+            Ok(worker) => {
+                shared.pids[self.slot].store(worker.pid.as_raw() as u32, Ordering::Relaxed);
+                (self.worker, self.done) = (Some(worker), 0);
+                Ok(())
+            }
+        }
+    }
+
+    /// Pauses before the next try, or gives up.
+    fn failed_to_start(&self, cause: Error) -> Result<()> {
         let (failures, first) = self.shared.start_failed(cause);
         if failures >= STARTS {
-            return Err(self.over(first));
+            return Err(first);
         }
         // What the system refuses now, it may grant in a while.
         let pause = Duration::from_millis(1 << failures.min(6));
         os::readable(self.shared.wakes[self.slot].as_fd(), Some(Instant::now() + pause));
         Ok(())
     }
-
-    fn over(&self, cause: Error) -> Over {
-        self.shared.end(cause);
-        Over
-    }
-
-    /// Sees to it that there is a worker.
-    fn staff(&mut self) -> Result<(), Over> {
-        while self.worker.is_none() {
-            if let Phase::Over(_) = self.shared.queue.phase() {
-                return Err(Over);
-            }
-            self.shared.progress.reset(self.slot);
-            match self.shared.supervisor.fork_worker(self.slot) {
-                Ok(worker) => {
-                    self.shared.pids[self.slot]
-                        .store(worker.pid.as_raw() as u32, Ordering::Relaxed);
-                    self.worker = Some(worker);
-                }
-                Err(Error::SupervisorDied) => return Err(self.over(Error::SupervisorDied)),
-                Err(error) => self.cannot_start(error)?,
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Sends a task and waits until its whole reply is there.
-fn exchange(
-    shared: &Shared,
-    slot: usize,
-    worker: &mut Connection,
-    task: &Task,
-    number: u64,
-    deadline: Option<Instant>,
-) -> Result<(), Halt> {
-    let Order { call, number: job, .. } = *task.order();
-    let (input, items) = (task.input(), task.items().range);
-    let header = TaskHeader {
-        length: input.len() as u64,
-        number,
-        call,
-        job,
-        first: items.start as u64,
-        count: items.len() as u64,
-    }
-    .to_bytes();
-    let wait = |worker: &Connection, events| loop {
-        match worker.wait(events, &shared.wakes[slot], deadline) {
-            Err(Halt::Woken) => {
-                shared.clear_wake(slot);
-                // Most wake-ups are for another task, or for somebody else's cancelling.
-                if task.order().is_cancelled() || matches!(shared.queue.phase(), Phase::Over(_)) {
-                    return Err(Halt::Woken);
-                }
-            }
-            other => return other,
-        }
-    };
-    let mut parts = [IoSlice::new(&header), IoSlice::new(input)];
-    let mut parts = &mut parts[..];
-    while let Sent::Partly = worker.send(&mut parts)? {
-        wait(worker, PollFlags::POLLOUT)?;
-    }
-    while worker.receive()?.is_none() {
-        match wait(worker, PollFlags::POLLIN) {
-            // What it wrote before it died counts.
-            Err(Halt::Dead) if worker.receive()?.is_some() => {}
-            other => other?,
-        }
-    }
-    Ok(())
+/// The length and the header of a task's frame; its arguments follow.
+fn frame(task: &Task, number: u64) -> Vec<u8> {
+    let (order, range) = (task.order(), task.tasks().range);
+    let (first, count) = (range.start as u64, range.len());
+    let header = Header { number, call: order.call, job: order.number, first, count };
+    let mut frame = vec![0; LENGTH];
+    let _ = append(&mut frame, &header, "header"); // plain numbers: it cannot fail
+    let length = (frame.len() - LENGTH + task.input().len()) as u64;
+    frame[..LENGTH].copy_from_slice(&length.to_ne_bytes());
+    frame
 }

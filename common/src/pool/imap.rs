@@ -1,31 +1,29 @@
 //! `imap` and `imap_unordered`: results while the input is still being read.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::error::{Error, Tasks};
-use super::job::{Answers, Chunk, Order};
-use super::options::ImapOptions;
-use super::wire::{Call, append};
-use super::{Data, Pool};
+use super::Data;
+use super::calls::Calls;
+use super::error::{Error, Result};
+use super::job::{Arguments, Job, Order, results};
+use super::wire::Call;
 
-/// The results of [`Pool::imap`] or [`Pool::imap_unordered`], one for each item of the
-/// input: a result or that item's own error.
+/// The results of [`imap`](Calls::imap) or [`imap_unordered`](Calls::imap_unordered), one for each
+/// item of the input: a result or that item's own error.
 ///
-/// The input is read by whoever reads the results, so that it may borrow what it likes, and never
-/// further ahead than [`ImapOptions::buffersize`] says. The first tasks begin at once.
-pub struct Imap<'pool, R, I: Iterator> {
-    pool: &'pool Pool,
+/// The input is read by whoever reads the results, so it may borrow what it likes, and never
+/// further ahead than [`buffersize`](Calls::buffersize) says. The first tasks begin at once.
+pub struct Imap<R, I: Iterator> {
+    calls: Calls,
     order: Arc<Order>,
     /// `None` when it has ended, or when the pool takes no more.
     input: Option<I>,
     in_order: bool,
-    chunksize: usize,
     /// How many chunks may be under way or unread.
     most: usize,
     /// Chunks sent, and chunks handed out.
@@ -33,42 +31,33 @@ pub struct Imap<'pool, R, I: Iterator> {
     taken: usize,
     /// Items sent.
     items: usize,
-    sender: Sender<Answers<R>>,
-    answers: Receiver<Answers<R>>,
+    sender: Sender<Chunk<R>>,
+    answers: Receiver<Chunk<R>>,
     /// Chunks that came before their turn.
-    early: BTreeMap<usize, Vec<Result<R, Error>>>,
+    early: BTreeMap<usize, Vec<Result<R>>>,
     /// The chunk that is being handed out.
-    current: IntoIter<Result<R, Error>>,
+    current: IntoIter<Result<R>>,
 }
 
-impl<'pool, A, R, I> Imap<'pool, R, I>
-where
-    A: Data,
-    R: Data,
-    I: Iterator<Item = A>,
-{
-    pub(super) fn start(
-        pool: &'pool Pool,
-        options: ImapOptions,
-        call: Call,
-        input: I,
-        in_order: bool,
-    ) -> Result<Self, Error> {
-        let chunksize = options.chunksize.unwrap_or(1);
-        let buffersize = options.buffersize.unwrap_or(chunksize.saturating_mul(8 * pool.workers()));
+/// Which chunk of the call, and its results.
+type Chunk<R> = (usize, Vec<Result<R>>);
+
+impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
+    pub(super) fn start(calls: Calls, call: Call, input: I, in_order: bool) -> Result<Self> {
+        let chunksize = calls.chunksize.unwrap_or(1);
+        let buffersize = calls.buffersize.unwrap_or(chunksize.saturating_mul(8 * calls.workers()));
         for (what, size) in [("chunksize", chunksize), ("buffersize", buffersize)] {
             if size == 0 {
                 return Err(Error::Zero(what));
             }
         }
-        pool.takes_calls()?;
+        calls.shared.takes_calls()?;
         let (sender, answers) = unbounded();
         let mut imap = Imap {
-            pool,
-            order: Arc::new(Order::new(call, options.limit)),
+            order: Order::new(call.going_on(), calls.limit),
+            calls,
             input: Some(input),
             in_order,
-            chunksize,
             most: (buffersize / chunksize).max(1),
             sent: 0,
             taken: 0,
@@ -84,45 +73,38 @@ where
 
     /// Sends as many chunks as may be under way.
     fn fill(&mut self) {
+        let chunksize = self.calls.chunksize.unwrap_or(1);
         while self.sent - self.taken < self.most
             && let Some(input) = &mut self.input
         {
-            let (mut bytes, mut count, mut failure) = (Vec::new(), 0, None);
-            for item in input.take(self.chunksize) {
-                count += 1;
-                if let Err(error) = append(&mut bytes, &item, "argument") {
-                    failure = Some(error);
-                    break;
-                }
-            }
+            let chunk: Vec<A> = input.take(chunksize).collect();
+            let count = chunk.len();
             if count == 0 {
                 self.input = None;
                 return;
             }
-            let items = self.items..self.items + count;
-            match failure {
-                None => self.send(bytes, items),
-                Some(failure) => {
-                    // The items before it in the chunk were not sent either.
-                    let last = items.end - 1..items.end;
-                    let tasks = Tasks { range: last, total: None };
-                    let error = failure.into_error(tasks, std::process::id());
-                    let _ = self
-                        .sender
-                        .send((self.sent, (0..count).map(|_| Err(error.clone())).collect()));
+            let (index, sender) = (self.sent, self.sender.clone());
+            let job = Arguments::encode(self.items, chunk.into_iter()).map(|arguments| Job {
+                order: self.order.clone(),
+                arguments,
+                chunksize,
+                answer: Box::new(move |tasks, pid, reply| {
+                    let answers = match reply {
+                        Ok(reply) => results(tasks, pid, reply).collect(),
+                        Err(error) => vec_of(&error, tasks.range.len()),
+                    };
+                    let _ = sender.send((index, answers)); // the iterator may be gone
+                }),
+            });
+            let sent = job.and_then(|job| self.calls.shared.submit(Arc::new(job), true));
+            if let Err(error) = sent {
+                let _ = self.sender.send((index, vec_of(&error, count)));
+                if !matches!(error, Error::Codec { .. }) {
+                    self.input = None; // the pool takes no more
                 }
             }
             self.sent += 1;
             self.items += count;
-        }
-    }
-
-    fn send(&mut self, input: Vec<u8>, items: Range<usize>) {
-        let (order, index, count) = (self.order.clone(), self.sent, items.len());
-        let chunk = Chunk { order, input, items, index, answers: self.sender.clone() };
-        if let Err(error) = self.pool.submit(Arc::new(chunk), 1, true) {
-            self.input = None;
-            let _ = self.sender.send((index, (0..count).map(|_| Err(error.clone())).collect()));
         }
     }
 
@@ -147,11 +129,11 @@ where
     /// assert_eq!(results.next(), None);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, Error>> {
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R>> {
         self.next_until(Instant::now().checked_add(timeout))
     }
 
-    fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R, Error>> {
+    fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R>> {
         if let Some(result) = self.current.next() {
             return Some(result);
         }
@@ -160,7 +142,7 @@ where
         if self.taken == self.sent {
             return None;
         }
-        if let Err(error) = self.pool.check_process() {
+        if let Err(error) = self.calls.shared.check_process() {
             return Some(Err(error));
         }
         let chunk = loop {
@@ -185,15 +167,15 @@ where
     }
 }
 
-impl<A, R, I> Iterator for Imap<'_, R, I>
-where
-    A: Data,
-    R: Data,
-    I: Iterator<Item = A>,
-{
-    type Item = Result<R, Error>;
+impl<A: Data, R: Data, I: Iterator<Item = A>> Iterator for Imap<R, I> {
+    type Item = Result<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_until(None)
     }
+}
+
+/// The same error for each item.
+fn vec_of<R>(error: &Error, count: usize) -> Vec<Result<R>> {
+    (0..count).map(|_| Err(error.clone())).collect()
 }

@@ -2,28 +2,27 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
 use super::Data;
-use super::error::{Error, Failure, Tasks};
-use super::panics;
+use super::error::{Error, Failure, Result, Tasks};
 use super::wire::{Call, append, take};
+use crate::panics;
 
-/// What a handler needs to know of a call, whatever its types are.
-pub(super) trait Job: Send + Sync {
-    /// The encoded arguments of one task.
-    fn input(&self, task: usize) -> &[u8];
-    /// Which items of the call's input these are.
-    fn items(&self, task: usize) -> Tasks;
+/// A call, or as much of one as is submitted at once.
+pub(super) struct Job {
+    pub(super) order: Arc<Order>,
+    pub(super) arguments: Arguments,
+    /// How many arguments a task has.
+    pub(super) chunksize: usize,
     /// Takes the encoded results of a task, or what became of it. Called once for each task.
-    fn answer(&self, task: usize, pid: u32, reply: Result<&[u8], Error>);
-    /// What all tasks of the call have in common.
-    fn order(&self) -> &Order;
+    pub(super) answer: Answer,
 }
+
+/// Which task, in which process, and the reply.
+pub(super) type Answer = Box<dyn Fn(&Tasks, u32, Result<&[u8]>) + Send + Sync>;
 
 /// What all tasks of a call have in common.
 pub(super) struct Order {
@@ -32,233 +31,119 @@ pub(super) struct Order {
     pub(super) number: u64,
     /// How long one task may run.
     pub(super) limit: Option<Duration>,
-    cancelled: AtomicBool,
+    pub(super) cancelled: AtomicBool,
 }
 
 impl Order {
-    pub(super) fn new(call: Call, limit: Option<Duration>) -> Self {
+    pub(super) fn new(call: Call, limit: Option<Duration>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Order { call, number, limit, cancelled: AtomicBool::new(false) }
+        Arc::new(Order { call, number, limit, cancelled: AtomicBool::new(false) })
+    }
+}
+
+/// Encoded arguments one after another.
+pub(super) struct Arguments {
+    bytes: Vec<u8>,
+    /// Where each begins, and the end of the last.
+    bounds: Vec<usize>,
+    /// The position of the first in the call's input, and the length of that input if it is known.
+    first: usize,
+    total: Option<usize>,
+}
+
+impl Arguments {
+    pub(super) fn encode<A: Data>(first: usize, all: impl Iterator<Item = A>) -> Result<Self> {
+        let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
+        for (index, argument) in all.enumerate() {
+            append(&mut bytes, &argument, "argument").map_err(|failure| {
+                let range = first + index..first + index + 1;
+                failure.at(Tasks { range, total: None }, std::process::id())
+            })?;
+            bounds.push(bytes.len());
+        }
+        Ok(Arguments { bytes, bounds, first, total: None })
     }
 
-    pub(super) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
+    /// These are all that the call has.
+    pub(super) fn whole(self) -> Self {
+        Arguments { total: Some(self.count()), ..self }
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
+    pub(super) fn count(&self) -> usize {
+        self.bounds.len() - 1
     }
 }
 
 /// A task of a call. If nobody answers it, it answers that the pool was terminated: whoever waits
 /// is always told.
 pub(super) struct Task {
-    job: Arc<dyn Job>,
-    index: usize,
+    job: Arc<Job>,
+    /// Positions in the job's arguments.
+    range: Range<usize>,
     answered: bool,
 }
 
 impl Task {
-    pub(super) fn new(job: Arc<dyn Job>, index: usize) -> Self {
-        Task { job, index, answered: false }
-    }
-
-    pub(super) fn input(&self) -> &[u8] {
-        self.job.input(self.index)
-    }
-
-    pub(super) fn items(&self) -> Tasks {
-        self.job.items(self.index)
+    /// The tasks of a job, one by one: those of a million are never there all at once.
+    pub(super) fn of(job: &Arc<Job>, index: usize) -> Option<Task> {
+        let start = index * job.chunksize;
+        let end = job.arguments.count().min(start + job.chunksize);
+        (start < end).then(|| Task { job: job.clone(), range: start..end, answered: false })
     }
 
     pub(super) fn order(&self) -> &Order {
-        self.job.order()
+        &self.job.order
     }
 
-    pub(super) fn answer(mut self, pid: u32, reply: Result<&[u8], Error>) {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.job.order.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The encoded arguments.
+    pub(super) fn input(&self) -> &[u8] {
+        let Arguments { bytes, bounds, .. } = &self.job.arguments;
+        &bytes[bounds[self.range.start]..bounds[self.range.end]]
+    }
+
+    /// Which items of the call's input these are.
+    pub(super) fn tasks(&self) -> Tasks {
+        let Arguments { first, total, .. } = self.job.arguments;
+        Tasks { range: first + self.range.start..first + self.range.end, total }
+    }
+
+    pub(super) fn answer(mut self, pid: u32, reply: Result<&[u8]>) {
         self.answered = true;
-        self.job.answer(self.index, pid, reply);
+        (self.job.answer)(&self.tasks(), pid, reply);
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         if !self.answered {
-            self.job.answer(self.index, 0, Err(Error::Terminated));
+            (self.job.answer)(&self.tasks(), 0, Err(Error::Terminated));
         }
     }
 }
 
-/// `map` and its kin, `apply` too: an input of known length, one answer when all are in.
-pub(super) struct Batch<R> {
-    order: Order,
-    /// The encoded arguments one after another, and where each chunk of them begins.
-    input: Vec<u8>,
-    bounds: Vec<usize>,
-    chunksize: usize,
-    count: usize,
-    state: Mutex<State<R>>,
-}
-
-struct State<R> {
-    /// By chunk.
-    results: Vec<Option<Vec<R>>>,
-    missing: usize,
-    /// The first to arrive.
-    error: Option<Error>,
-    finish: Option<Finish<R>>,
-}
-
-/// What is done with the whole answer: the callbacks, then the handle.
-pub(super) type Finish<R> = Box<dyn FnOnce(Result<Vec<R>, Error>) + Send>;
-
-impl<R: Data> Batch<R> {
-    pub(super) fn new<A: Data>(
-        order: Order,
-        arguments: impl IntoIterator<Item = A>,
-        chunksize: impl FnOnce(usize) -> usize,
-        finish: Finish<R>,
-    ) -> Result<Self, Error> {
-        let (mut input, mut starts) = (Vec::new(), Vec::new());
-        for (index, argument) in arguments.into_iter().enumerate() {
-            starts.push(input.len());
-            append(&mut input, &argument, "argument").map_err(|failure| {
-                let tasks = Tasks { range: index..index + 1, total: None };
-                failure.into_error(tasks, std::process::id())
-            })?;
-        }
-        let count = starts.len();
-        let chunksize = chunksize(count);
-        let mut bounds: Vec<_> = starts.into_iter().step_by(chunksize).collect();
-        let chunks = bounds.len();
-        bounds.push(input.len());
-        let results = (0..chunks).map(|_| None).collect();
-        let state = State { results, missing: chunks, error: None, finish: Some(finish) };
-        Ok(Batch { order, input, bounds, chunksize, count, state: Mutex::new(state) })
-    }
-
-    pub(super) fn tasks(&self) -> usize {
-        self.bounds.len() - 1
-    }
-
-    /// Answers the call now if it has not been answered: it has no tasks, or is cancelled.
-    pub(super) fn finish(&self, answer: Result<Vec<R>, Error>) -> bool {
-        let finish = self.state.lock().unwrap_or_else(PoisonError::into_inner).finish.take();
-        finish.map(|finish| finish(answer)).is_some()
-    }
-
-    fn decode(&self, task: usize, pid: u32, mut reply: &[u8]) -> Result<Vec<R>, Error> {
-        let Range { start, end } = self.range(task);
-        let mut results = Vec::with_capacity((end - start).min(reply.len()));
-        for item in start..end {
-            let tasks = Tasks { range: item..item + 1, total: Some(self.count) };
-            results.push(decode_item(&mut reply, tasks, pid)?);
-        }
-        Ok(results)
-    }
-
-    fn range(&self, task: usize) -> Range<usize> {
-        let first = task * self.chunksize;
-        first..(first + self.chunksize).min(self.count)
-    }
-}
-
-impl<R: Data> Job for Batch<R> {
-    fn input(&self, task: usize) -> &[u8] {
-        &self.input[self.bounds[task]..self.bounds[task + 1]]
-    }
-
-    fn items(&self, task: usize) -> Tasks {
-        Tasks { range: self.range(task), total: Some(self.count) }
-    }
-
-    fn answer(&self, task: usize, pid: u32, reply: Result<&[u8], Error>) {
-        // Decoded by the thread that received it, so that two replies are decoded side by side.
-        let answer = reply.and_then(|reply| guarded(|| self.decode(task, pid, reply)));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match answer {
-            Ok(results) => state.results[task] = Some(results),
-            Err(error) => _ = state.error.get_or_insert(error),
-        }
-        state.missing -= 1;
-        if state.missing > 0 {
-            return;
-        }
-        let answer = match state.error.take() {
-            Some(error) => Err(error),
-            None => Ok(concatenate(std::mem::take(&mut state.results))),
-        };
-        if let Some(finish) = state.finish.take() {
-            drop(state); // it runs callbacks
-            finish(answer);
-        }
-    }
-
-    fn order(&self) -> &Order {
-        &self.order
-    }
-}
-
-fn concatenate<R>(chunks: Vec<Option<Vec<R>>>) -> Vec<R> {
-    let mut chunks: Vec<Vec<R>> = chunks.into_iter().flatten().collect();
-    match chunks.len() {
-        1 => chunks.remove(0), // what may be huge is not copied
-        _ => chunks.into_iter().flatten().collect(),
-    }
-}
-
-/// A few items of an `imap`, each with an answer of its own.
-pub(super) struct Chunk<R> {
-    pub(super) order: Arc<Order>,
-    pub(super) input: Vec<u8>,
-    pub(super) items: Range<usize>,
-    /// Which chunk of the call this is.
-    pub(super) index: usize,
-    pub(super) answers: Sender<Answers<R>>,
-}
-
-/// The answers of one chunk, and which chunk that is.
-pub(super) type Answers<R> = (usize, Vec<Result<R, Error>>);
-
-impl<R: Data> Chunk<R> {
-    fn decode(&self, pid: u32, mut reply: &[u8]) -> Vec<Result<R, Error>> {
-        let each = |item| {
-            let tasks = Tasks { range: item..item + 1, total: None };
-            guarded(|| decode_item(&mut reply, tasks, pid))
-        };
-        self.items.clone().map(each).collect()
-    }
-}
-
-impl<R: Data> Job for Chunk<R> {
-    fn input(&self, _: usize) -> &[u8] {
-        &self.input
-    }
-
-    fn items(&self, _: usize) -> Tasks {
-        Tasks { range: self.items.clone(), total: None }
-    }
-
-    fn answer(&self, _: usize, pid: u32, reply: Result<&[u8], Error>) {
-        let answers = match reply {
-            Ok(reply) => self.decode(pid, reply),
-            Err(error) => self.items.clone().map(|_| Err(error.clone())).collect(),
-        };
-        let _ = self.answers.send((self.index, answers)); // the iterator may be gone
-    }
-
-    fn order(&self) -> &Order {
-        &self.order
-    }
-}
-
-fn decode_item<R: Data>(reply: &mut &[u8], tasks: Tasks, pid: u32) -> Result<R, Error> {
-    take(reply, "result").and_then(|outcome| outcome).map_err(|e: Failure| e.into_error(tasks, pid))
+/// The results in a reply, one for each item.
+pub(super) fn results<R: Data>(
+    tasks: &Tasks,
+    pid: u32,
+    mut reply: &[u8],
+) -> impl Iterator<Item = Result<R>> {
+    let Tasks { range, total } = tasks.clone();
+    range.map(move |item| {
+        guarded(|| {
+            let outcome: Result<Result<R, Failure>, Failure> = take(&mut reply, "result");
+            let tasks = Tasks { range: item..item + 1, total };
+            outcome.and_then(|outcome| outcome).map_err(|failure| failure.at(tasks, pid))
+        })
+    })
 }
 
 /// Runs code of the program in the parent: a panic becomes an error, and the pool goes on.
-pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(code))
-        .unwrap_or_else(|payload| Err(Error::Callback { message: panics::message(payload) }))
+        .unwrap_or_else(|payload| Err(Error::Callback(panics::message(payload))))
 }

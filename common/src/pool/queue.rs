@@ -1,14 +1,13 @@
 //! The tasks that wait, and the handlers that wait for one.
 //!
 //! One lock, held for a few instructions. A handler whose worker is free takes the next task, so
-//! a long task never delays one that another worker could run. A handler that finds
-//! nothing goes on the idle list and is woken by name: one wake-up for each task, none while
-//! all are busy.
+//! a long task never delays one that another worker could run. A handler that finds nothing goes on
+//! the idle list and is woken by name: one wake-up for each task, none while all are busy.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::error::Error;
+use super::error::{Error, Result};
 use super::job::{Job, Task};
 
 /// How far the pool's life has gone. It only ever goes on.
@@ -28,34 +27,27 @@ pub(super) struct Queue(Mutex<State>);
 
 struct State {
     phase: Phase,
-    /// Tasks that a worker was sent and died before it began. They are the oldest.
+    /// Tasks that a worker was sent, and died before it began. They are the oldest.
     returned: VecDeque<Task>,
-    /// Calls, each with its tasks that nobody has taken yet.
-    calls: VecDeque<Call>,
+    /// Calls, each with the number of its next task.
+    jobs: VecDeque<(Arc<Job>, usize)>,
     /// Handlers with nothing to do.
     idle: Vec<usize>,
 }
 
-/// The rest of a call. The tasks of a million are made one by one, as they are taken.
-struct Call {
-    job: Arc<dyn Job>,
-    next: usize,
-    end: usize,
-}
-
-impl Iterator for Call {
-    type Item = Task;
-
-    fn next(&mut self) -> Option<Task> {
-        let index = (self.next < self.end).then_some(self.next)?;
-        self.next += 1;
-        Some(Task::new(self.job.clone(), index))
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.for_each(drop); // each answers for itself
+impl State {
+    fn pop(&mut self) -> Option<Task> {
+        if let Some(task) = self.returned.pop_front() {
+            return Some(task);
+        }
+        while let Some((job, next)) = self.jobs.front_mut() {
+            *next += 1;
+            match Task::of(job, *next - 1) {
+                None => _ = self.jobs.pop_front(),
+                task => return task,
+            }
+        }
+        None
     }
 }
 
@@ -70,36 +62,32 @@ pub(super) enum Next {
 
 impl Queue {
     pub(super) fn new() -> Self {
-        let phase = Phase::Running;
-        let (returned, calls, idle) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Queue(Mutex::new(State { phase, returned, calls, idle }))
+        let (returned, jobs, idle) = (VecDeque::new(), VecDeque::new(), Vec::new());
+        Queue(Mutex::new(State { phase: Phase::Running, returned, jobs, idle }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a call's tasks, and says which handlers to wake for them. `going_on` if the call
-    /// was made before: an `imap` that reads on.
+    /// Adds a job, and says which handlers to wake for it. `going_on` if its call was made before:
+    /// an `imap` that reads on.
     ///
     /// # Errors
     ///
     /// If the pool takes nothing any more. Nothing is added then.
-    pub(super) fn submit(
-        &self,
-        job: Arc<dyn Job>,
-        tasks: usize,
-        going_on: bool,
-    ) -> Result<Vec<usize>, Error> {
+    pub(super) fn submit(&self, job: Arc<Job>, going_on: bool) -> Result<Vec<usize>> {
         let mut state = self.lock();
         match &state.phase {
             Phase::Running => {}
             Phase::Closed if going_on => {}
-            Phase::Closed | Phase::Joining => return Err(Error::NotRunning),
-            Phase::Over(Error::Terminated) if !going_on => return Err(Error::NotRunning),
-            Phase::Over(cause) => return Err(cause.clone()),
+            Phase::Over(cause) if going_on || *cause != Error::Terminated => {
+                return Err(cause.clone());
+            }
+            _ => return Err(Error::NotRunning),
         }
-        state.calls.push_back(Call { job, next: 0, end: tasks });
+        let tasks = job.arguments.count().div_ceil(job.chunksize);
+        state.jobs.push_back((job, 0));
         let keep = state.idle.len().saturating_sub(tasks);
         Ok(state.idle.split_off(keep))
     }
@@ -108,29 +96,23 @@ impl Queue {
     pub(super) fn next(&self, handler: usize) -> Next {
         let mut state = self.lock();
         state.idle.retain(|&idle| idle != handler); // it may have woken for another reason
-        if matches!(state.phase, Phase::Over(_)) {
+        if let Phase::Over(_) = state.phase {
             return Next::End;
         }
-        if let Some(task) = state.returned.pop_front() {
-            return Next::Task(task);
-        }
-        while let Some(call) = state.calls.front_mut() {
-            match call.next() {
-                Some(task) => return Next::Task(task),
-                None => _ = state.calls.pop_front(),
+        match state.pop() {
+            Some(task) => Next::Task(task),
+            None if state.phase == Phase::Joining => Next::End,
+            None => {
+                state.idle.push(handler);
+                Next::Idle
             }
         }
-        if state.phase == Phase::Joining {
-            return Next::End;
-        }
-        state.idle.push(handler);
-        Next::Idle
     }
 
     /// Takes back a task that was sent and not begun, and says whom to wake for it.
     pub(super) fn give_back(&self, task: Task) -> Option<usize> {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Over(_)) {
+        if let Phase::Over(_) = state.phase {
             drop(state); // before the task, which answers, which runs callbacks
             return None;
         }
@@ -155,7 +137,7 @@ impl Queue {
     /// # Errors
     ///
     /// If the pool was not closed before.
-    pub(super) fn join(&self) -> Result<(), Error> {
+    pub(super) fn join(&self) -> Result<()> {
         let mut state = self.lock();
         match state.phase {
             Phase::Running => return Err(Error::StillRunning),
@@ -168,19 +150,16 @@ impl Queue {
     /// Ends it all. Every task that waits is answered with `cause`. False if it was over before.
     pub(super) fn end(&self, cause: Error) -> bool {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Over(_)) {
+        if let Phase::Over(_) = state.phase {
             return false;
         }
         state.phase = Phase::Over(cause.clone());
-        let returned = std::mem::take(&mut state.returned);
-        let calls = std::mem::take(&mut state.calls);
-        drop(state); // answers run callbacks
-        for task in returned
-            .into_iter()
-            .chain(calls.into_iter().flat_map(|mut call| std::iter::from_fn(move || call.next())))
-        {
+        loop {
+            let task = state.pop();
+            drop(state); // answers run callbacks
+            let Some(task) = task else { return true };
             task.answer(0, Err(cause.clone()));
+            state = self.lock();
         }
-        true
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::error::Error;
+use super::error::{Error, Result};
 
 /// The answer of an asynchronous call, now or later. Python's `AsyncResult`.
 ///
@@ -31,29 +31,24 @@ use super::error::Error;
 /// ```
 #[must_use = "the call goes on, but its answer is lost; keep the handle until `get` or `wait`"]
 pub struct AsyncResult<T> {
-    answers: Receiver<Result<T, Error>>,
+    answers: Receiver<Result<T>>,
     /// The answer once it was received: asking twice gives the same.
-    answer: OnceCell<Result<T, Error>>,
+    answer: OnceCell<Result<T>>,
     cancel: Box<dyn Fn() -> bool + Send>,
     /// In a fork of this process nobody will ever answer.
     owner: u32,
 }
 
 impl<T> AsyncResult<T> {
-    pub(super) fn new(
-        answers: Receiver<Result<T, Error>>,
-        cancel: Box<dyn Fn() -> bool + Send>,
-    ) -> Self {
+    pub(super) fn new(answers: Receiver<Result<T>>, cancel: Box<dyn Fn() -> bool + Send>) -> Self {
         AsyncResult { answers, answer: OnceCell::new(), cancel, owner: std::process::id() }
     }
 
     /// The answer, if there is one before the deadline.
-    fn receive(&self, deadline: Option<Instant>) -> Option<&Result<T, Error>> {
+    fn receive(&self, deadline: Option<Instant>) -> Option<&Result<T>> {
         if self.answer.get().is_none() {
             if self.owner != std::process::id() {
-                return Some(
-                    self.answer.get_or_init(|| Err(Error::WrongProcess { owner: self.owner })),
-                );
+                return Some(self.answer.get_or_init(|| Err(Error::WrongProcess(self.owner))));
             }
             let received = match deadline {
                 None => self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -74,7 +69,7 @@ impl<T> AsyncResult<T> {
     ///
     /// Of a map, that of the first task that failed, when all have ended. If the pool is
     /// terminated meanwhile, or was before, [`Error::Terminated`].
-    pub fn get(self) -> Result<T, Error> {
+    pub fn get(self) -> Result<T> {
         self.wait();
         self.answer.into_inner().unwrap_or(Err(Error::Terminated))
     }
@@ -85,7 +80,7 @@ impl<T> AsyncResult<T> {
     ///
     /// [`Error::Timeout`] if there is no answer yet; the call goes on, and may be asked again.
     /// Otherwise as [`get`](AsyncResult::get).
-    pub fn get_timeout(&self, timeout: Duration) -> Result<&T, Error> {
+    pub fn get_timeout(&self, timeout: Duration) -> Result<&T> {
         match self.receive(Instant::now().checked_add(timeout)) {
             None => Err(Error::Timeout),
             Some(answer) => answer.as_ref().map_err(Clone::clone),

@@ -1,31 +1,29 @@
 //! The process between the parent and its workers: it forks them and reaps them.
 //!
 //! It has one thread for all its life, so a worker is never forked while some other thread holds
-//! a lock; it alone has workers for children, so nobody can take their exit status; and it
-//! keeps no end of any worker's socket, so the end of a worker is the end of its socket.
-//! It answers two requests: *fork a worker* and *reap this one*. When the parent is gone, or
-//! has shut the control socket, it ends its workers and itself.
+//! a lock; it alone has workers for children, so nobody can take their exit status; and it keeps no
+//! end of any worker's socket, so the end of a worker is the end of its socket. It answers two
+//! requests: *fork a worker* and *reap this one*. When the parent is gone, or has shut the
+//! control socket, it ends its workers and itself.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
-    recv, recvmsg, send, sendmsg, shutdown, socketpair,
-};
+use nix::sys::socket::{Shutdown, SockType, shutdown};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
-use super::error::Error;
-use super::progress::Progress;
+use super::error::{Error, Result};
 use super::worker;
 use crate::console::Role;
-use crate::fork::{Interrupt, PrivateFd, fork, ignore};
+use crate::fork::{Interrupt, fork, ignore};
+use crate::os::SharedWords;
+use crate::private_fd::{PrivateFd, pidfd, receive_with, send_with, socket_pair};
 use crate::{ExitStatus, os, random};
 
 /// What workers get between SIGTERM and SIGKILL.
@@ -33,25 +31,22 @@ const GRACE: Duration = Duration::from_millis(300);
 /// What the supervisor gets to end its workers and itself, before it is killed as well.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Both directions speak in pairs of integers; a message is never cut in two.
-type Message = [i32; 2];
-
-const FORK: i32 = 0; // with the slot; answered by [0, pid] and two descriptors, or [errno, 0]
-const REAP: i32 = 1; // with the pid; answered by how it ended
-const EXITED: i32 = 0;
-const SIGNALED: i32 = 1;
-const UNKNOWN: i32 = 2;
-
-fn to_bytes(message: Message) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&message[0].to_ne_bytes());
-    bytes[4..].copy_from_slice(&message[1].to_ne_bytes());
-    bytes
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Fork { slot: usize },
+    Reap { pid: i32 },
 }
 
-fn from_bytes(bytes: [u8; 8]) -> Message {
-    let half = |i: usize| i32::from_ne_bytes(bytes[i..i + 4].try_into().expect("4 bytes"));
-    [half(0), half(4)]
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    /// With two descriptors: the parent's end of the worker's socket, and its pidfd.
+    Forked {
+        pid: i32,
+    },
+    NotForked {
+        errno: i32,
+    },
+    Ended(ExitStatus),
 }
 
 /// The parent's side.
@@ -64,96 +59,67 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Forks it.
+    /// Forks it. `lineage` is where the workers' random numbers come from.
     pub(super) fn start(
         (stream, pool): (u64, u64),
-        progress: &Progress,
+        progress: &SharedWords,
         initializer: Option<&dyn Fn()>,
-    ) -> Result<Self, Error> {
-        let [control, theirs] = socket_pair(SockType::SeqPacket)
-            .map_err(|errno| Error::system("a socket for the supervisor", errno))?;
-        let [parent] = PrivateFd::make(|| os::pidfd_open(Pid::this()).map(|fd| [fd]))
-            .map_err(|errno| Error::system("a descriptor of this process", errno))?;
-        let pid = fork([theirs, parent], Role::Main, Interrupt::IsIgnored, |[control, parent]| {
+    ) -> Result<Self> {
+        let system = |errno| Error::System("starting the supervisor", errno);
+        let [control, theirs] = socket_pair(SockType::SeqPacket).map_err(system)?;
+        let parent = pidfd(Pid::this()).map_err(system)?;
+        let keep = [theirs, parent];
+        let pid = fork(keep, Role::Main, Interrupt::IsIgnored, |[control, parent]| {
             random::enter(stream, &[1, pool]);
             serve(&control, &parent, progress, initializer);
             0
         })
-        .map_err(|errno| Error::system("forking the supervisor", errno))?;
-        match PrivateFd::make(|| os::pidfd_open(pid).map(|fd| [fd])) {
-            Ok([pidfd]) => Ok(Supervisor { pid, pidfd, control, turn: Mutex::new(()) }),
+        .map_err(system)?;
+        match pidfd(pid) {
+            Ok(pidfd) => Ok(Supervisor { pid, pidfd, control, turn: Mutex::new(()) }),
             Err(errno) => {
                 drop(control); // its end of file
                 os::reap(pid);
-                Err(Error::system("a descriptor of the supervisor", errno))
+                Err(system(errno))
             }
         }
     }
 
     /// A new worker for this slot.
-    pub(super) fn fork_worker(&self, slot: usize) -> Result<Connection, Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.request([FORK, slot as i32])?;
-        let mut bytes = [0; 8];
-        let mut room = nix::cmsg_space!([RawFd; 2]);
-        // Marked as private before another thread can fork.
-        let mut received = 0;
-        let fds = PrivateFd::make(|| {
-            let mut parts = [IoSliceMut::new(&mut bytes)];
-            let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-            let control = self.control.as_fd().as_raw_fd();
-            let message = recvmsg::<()>(control, &mut parts, Some(&mut room), flags)?;
-            received = message.bytes;
-            let fds = message.cmsgs()?.flat_map(|control| match control {
-                ControlMessageOwned::ScmRights(fds) => fds,
-                _ => Vec::new(),
-            });
-            // SAFETY: the kernel has just made them for this process.
-            let fds: Vec<_> = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect();
-            // With no room for a descriptor the kernel drops it.
-            fds.try_into().map_err(|_| Errno::EMFILE)
-        });
-        let [errno, pid] = from_bytes(bytes);
-        match fds {
-            _ if received != bytes.len() => Err(Error::SupervisorDied),
-            _ if errno != 0 => Err(Error::system("forking a worker", Errno::from_raw(errno))),
-            Ok([socket, pidfd]) => Ok(Connection::new(Pid::from_raw(pid), socket, pidfd)),
-            Err(errno) => {
-                self.request([REAP, pid])?;
-                self.answer()?;
-                Err(Error::system("a worker's descriptors", errno))
+    pub(super) fn fork_worker(&self, slot: usize) -> Result<Connection> {
+        match self.ask(Request::Fork { slot })? {
+            (Answer::Forked { pid }, Some([socket, pidfd])) => {
+                Ok(Connection::new(Pid::from_raw(pid), socket, pidfd))
             }
+            (Answer::Forked { pid }, None) => {
+                self.ask(Request::Reap { pid })?;
+                Err(Error::System("a worker's descriptors", Errno::EMFILE))
+            }
+            (Answer::NotForked { errno }, _) => {
+                Err(Error::System("forking a worker", Errno::from_raw(errno)))
+            }
+            (Answer::Ended(_), _) => Err(Error::SupervisorDied),
         }
     }
 
     /// Ends a worker, if it still lives, and says how it ended.
-    pub(super) fn reap(&self, pid: Pid) -> Result<ExitStatus, Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.request([REAP, pid.as_raw()])?;
-        Ok(match self.answer()? {
-            [EXITED, code] => ExitStatus::Exited(code),
-            [SIGNALED, signal] => ExitStatus::Signaled(signal),
-            _ => ExitStatus::Unknown,
-        })
+    pub(super) fn reap(&self, pid: Pid) -> Result<ExitStatus> {
+        match self.ask(Request::Reap { pid: pid.as_raw() })? {
+            (Answer::Ended(status), _) => Ok(status),
+            _ => Err(Error::SupervisorDied),
+        }
     }
 
-    /// Sends a request and waits for something to answer it, if only the end.
-    fn request(&self, message: Message) -> Result<(), Error> {
-        let flags = MsgFlags::MSG_NOSIGNAL;
-        send(self.control.as_fd().as_raw_fd(), &to_bytes(message), flags)
-            .map_err(|_| Error::SupervisorDied)?;
+    fn ask(&self, request: Request) -> Result<(Answer, Option<[PrivateFd; 2]>)> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = postcard::to_stdvec(&request).expect("a request has no form that fails");
+        send_with(&self.control, &request, &[]).map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
         os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
-        Ok(())
-    }
-
-    fn answer(&self) -> Result<Message, Error> {
-        let mut bytes = [0; 8];
-        match recv(self.control.as_fd().as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
-            Ok(8) => Ok(from_bytes(bytes)),
-            _ => Err(Error::SupervisorDied),
-        }
+        let (answer, fds) = receive_with(&self.control).map_err(|_| Error::SupervisorDied)?;
+        let answer = postcard::from_bytes(&answer).map_err(|_| Error::SupervisorDied)?;
+        Ok((answer, fds))
     }
 
     /// Tells it to end its workers and itself. Does not wait.
@@ -175,7 +141,7 @@ impl Supervisor {
 fn serve(
     control: &PrivateFd,
     parent: &PrivateFd,
-    progress: &Progress,
+    progress: &SharedWords,
     initializer: Option<&dyn Fn()>,
 ) {
     // What ends the program reaches the whole group; the parent decides.
@@ -183,57 +149,52 @@ fn serve(
     let me = Pid::this();
     let mut workers: Vec<(Pid, PrivateFd)> = Vec::new();
     loop {
-        // A fork of the parent may hold the other end of the control socket, so its end of file
-        // may never come.
-        let fds = [control, parent].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-        let mut fds = fds;
+        // A fork of the parent may hold the other end of the control socket, whose end of file
+        // never comes then.
+        let mut fds = [control, parent].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
         os::wait_for(&mut fds, None);
         if fds[1].any() == Some(true) {
             break;
         }
-        let mut bytes = [0; 8];
-        match recv(control.as_fd().as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
-            Ok(8) => {}
+        let request = match receive_with(control) {
+            Ok((request, _)) => postcard::from_bytes(&request),
             Err(Errno::EINTR | Errno::EAGAIN) => continue,
-            _ => break,
-        }
-        let sent = match from_bytes(bytes) {
-            [FORK, slot] => {
-                let slot = slot as usize;
-                let body = |socket| worker::run(socket, me, slot, progress, initializer);
-                match fork_worker(slot, body) {
+            Err(_) => break,
+        };
+        let sent = match request {
+            Ok(Request::Fork { slot }) => {
+                let progress = progress.get(slot);
+                match fork_worker(slot, |socket| worker::run(socket, me, progress, initializer)) {
                     Ok((pid, pidfd, socket)) => {
-                        let fds = [socket.as_fd().as_raw_fd(), pidfd.as_fd().as_raw_fd()];
+                        let answer = Answer::Forked { pid: pid.as_raw() };
+                        let sent = reply(control, answer, &[&socket, &pidfd]);
                         workers.push((pid, pidfd));
-                        reply(control, [0, pid.as_raw()], &fds)
+                        sent
                     }
-                    Err(errno) => reply(control, [errno as i32, 0], &[]),
+                    Err(errno) => reply(control, Answer::NotForked { errno: errno as i32 }, &[]),
                 }
             }
-            [_, pid] => {
-                let pid = Pid::from_raw(pid);
-                // Only a worker that was not reaped yet: the number may mean somebody else.
-                let status = match workers.iter().position(|(worker, _)| *worker == pid) {
-                    Some(index) => {
-                        workers.swap_remove(index);
-                        let _ = kill(pid, Signal::SIGKILL);
-                        os::reap(pid)
-                    }
-                    None => ExitStatus::Unknown,
-                };
-                let answer = match status {
-                    ExitStatus::Exited(code) => [EXITED, code],
-                    ExitStatus::Signaled(signal) => [SIGNALED, signal],
-                    ExitStatus::Unknown => [UNKNOWN, 0],
-                };
-                reply(control, answer, &[])
+            Ok(Request::Reap { pid }) => {
+                // Only one that was not reaped yet: the number may mean somebody else by now.
+                let worker = workers.iter().position(|(worker, _)| worker.as_raw() == pid);
+                let status = worker.map(|worker| end(workers.swap_remove(worker).0));
+                reply(control, Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), &[])
             }
+            Err(_) => break, // the end of file
         };
         if sent.is_err() {
             break;
         }
     }
-    end_all(&workers);
+    for (pid, _) in &workers {
+        let _ = kill(*pid, Signal::SIGTERM);
+        let _ = kill(*pid, Signal::SIGCONT); // a stopped process must run to see it
+    }
+    let deadline = Instant::now() + GRACE;
+    for (pid, pidfd) in workers {
+        os::readable(pidfd.as_fd(), Some(deadline));
+        end(pid);
+    }
 }
 
 /// A socket pair, a worker that has one end of it, and a descriptor of that worker.
@@ -244,41 +205,22 @@ fn fork_worker(
     let [ours, theirs] = socket_pair(SockType::Stream)?;
     let role = Role::Worker(slot + 1);
     let pid = fork([theirs], role, Interrupt::IsIgnored, |[socket]| body(socket))?;
-    match PrivateFd::make(|| os::pidfd_open(pid).map(|fd| [fd])) {
-        Ok([pidfd]) => Ok((pid, pidfd, ours)),
+    match pidfd(pid) {
+        Ok(pidfd) => Ok((pid, pidfd, ours)),
         Err(errno) => {
-            let _ = kill(pid, Signal::SIGKILL);
-            os::reap(pid);
+            end(pid);
             Err(errno)
         }
     }
 }
 
-fn reply(control: &PrivateFd, message: Message, fds: &[RawFd]) -> nix::Result<usize> {
-    let bytes = to_bytes(message);
-    let rights = [ControlMessage::ScmRights(fds)];
-    let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
-    let parts = [IoSlice::new(&bytes)];
-    sendmsg::<()>(control.as_fd().as_raw_fd(), &parts, rights, MsgFlags::MSG_NOSIGNAL, None)
+/// Kills a worker that was not reaped yet, and reaps it.
+fn end(pid: Pid) -> ExitStatus {
+    let _ = kill(pid, Signal::SIGKILL);
+    os::reap(pid)
 }
 
-/// SIGTERM, a short grace, SIGKILL, and no zombie.
-fn end_all(workers: &[(Pid, PrivateFd)]) {
-    for (pid, _) in workers {
-        let _ = kill(*pid, Signal::SIGTERM);
-        let _ = kill(*pid, Signal::SIGCONT); // a stopped process must run to see it
-    }
-    let deadline = Instant::now() + GRACE;
-    for (pid, pidfd) in workers {
-        if !os::readable(pidfd.as_fd(), Some(deadline)) {
-            let _ = kill(*pid, Signal::SIGKILL);
-        }
-        os::reap(*pid);
-    }
-}
-
-fn socket_pair(kind: SockType) -> nix::Result<[PrivateFd; 2]> {
-    PrivateFd::make(|| {
-        socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).map(|(a, b)| [a, b])
-    })
+fn reply(control: &PrivateFd, answer: Answer, fds: &[&PrivateFd]) -> nix::Result<()> {
+    let answer = postcard::to_stdvec(&answer).expect("an answer has no form that fails");
+    send_with(control, &answer, fds)
 }

@@ -1,168 +1,128 @@
 //! What crosses the sockets: a task on the way out, its results on the way back.
 //!
-//! Every frame is a header of fixed size and a body. The bodies are `postcard`: the arguments
-//! one after another; the results one after another, each a `Result<R, Failure>`.
+//! A frame is its length in 8 bytes, and its body. All else is `postcard`:
 //!
-//! A function crosses as its address. All workers are forks of one image, so that the
-//! address means the same function in each. Only the parent sends addresses: a worker may be broken.
+//! * a task's body is a [`Header`], and the arguments one after another;
+//! * a reply's body is a `Result<(), Failure>`, whether the worker could start at all, and the
+//!   results one after another, each a `Result<R, Failure>`.
+//!
+//! A function crosses as its address. All workers are forks of one image, so the address means the
+//! same function in each. Only the parent sends addresses: a worker may be broken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use postcard::ser_flavors::Flavor;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::Data;
 use super::error::Failure;
-use super::panics;
-use crate::random;
+use crate::fork::{ForkMark, exit_now};
+use crate::{panics, random};
 
-/// A task's header: `u64`s in the order of the fields.
-#[derive(Clone, Copy)]
-pub(super) struct TaskHeader {
-    /// Bytes in the body.
-    pub(super) length: u64,
+/// Bytes of a frame's length.
+pub(super) const LENGTH: usize = 8;
+
+/// What a worker is told about a task.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Header {
     /// What the worker marks as begun before it runs anything.
     pub(super) number: u64,
     pub(super) call: Call,
     /// Which call of the program this is, and where in its input the task begins.
     pub(super) job: u64,
     pub(super) first: u64,
-    /// How many arguments the body holds.
-    pub(super) count: u64,
+    /// How many arguments follow.
+    pub(super) count: usize,
 }
 
-impl TaskHeader {
-    pub(super) const SIZE: usize = 8 * 8;
-
-    pub(super) fn to_bytes(self) -> [u8; Self::SIZE] {
-        let TaskHeader { length, number, call, job, first, count } = self;
-        let Call { run, function, after_error } = call;
-        let goes_on = (after_error == AfterError::GoOn) as u64;
-        let words = [length, number, run as u64, function as u64, goes_on, job, first, count];
-        let mut bytes = [0; Self::SIZE];
-        for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_ne_bytes());
-        }
-        bytes
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
-        let word = |i: usize| u64::from_ne_bytes(bytes[8 * i..][..8].try_into().expect("8 bytes"));
-        let after_error = if word(4) == 0 { AfterError::Stop } else { AfterError::GoOn };
-        TaskHeader {
-            length: word(0),
-            number: word(1),
-            call: Call { run: word(2) as usize, function: word(3) as usize, after_error },
-            job: word(5),
-            first: word(6),
-            count: word(7),
-        }
-    }
-}
-
-/// A reply's header is the length of its body and whether the worker could start at all. If it
-/// could not, the body is a `Failure`.
-pub(super) const REPLY_HEADER: usize = 16;
-
-pub(super) fn reply_header(length: usize, started: bool) -> [u8; REPLY_HEADER] {
-    let mut bytes = [0; REPLY_HEADER];
-    bytes[..8].copy_from_slice(&(length as u64).to_ne_bytes());
-    bytes[8..].copy_from_slice(&(started as u64).to_ne_bytes());
-    bytes
-}
-
-/// Whether the rest of a chunk is run when one of its items has failed.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum AfterError {
-    /// `map` has nothing to give but the error.
-    Stop,
-    /// `imap` gives each item its own answer.
-    GoOn,
-}
-
-/// A function of the program and the code that feeds it from bytes.
-#[derive(Clone, Copy)]
+/// A function of the program, and the code that feeds it from bytes.
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Call {
-    run: usize,
+    feed: usize,
     function: usize,
-    after_error: AfterError,
+    /// Whether the rest of a chunk is run when one of its items has failed.
+    goes_on: bool,
 }
 
-/// What a worker has read: the arguments, and where it puts the results.
-pub(super) struct Items<'a> {
-    pub(super) header: TaskHeader,
-    pub(super) arguments: &'a [u8],
-    pub(super) results: &'a mut Vec<u8>,
-    /// The random stream of the worker's pool.
-    pub(super) stream: u64,
-    /// Says no once this process is no longer the worker but a fork that a task made.
-    pub(super) still_worker: &'a dyn Fn() -> bool,
-}
-
-type Run = fn(usize, Items<'_>);
+type Feed = fn(usize, Items<'_>);
 
 impl Call {
-    pub(super) fn of<A: Data, R: Data>(function: fn(A) -> R, after_error: AfterError) -> Self {
-        fn run<A: Data, R: Data>(function: usize, items: Items<'_>) {
+    pub(super) fn of<A: Data, R: Data>(function: fn(A) -> R) -> Self {
+        fn feed<A: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of::<A, R>` made the address from this very type.
-            let function: fn(A) -> R = unsafe { std::mem::transmute(function as *const ()) };
-            items.each(function);
+            items.each(unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function as _) });
         }
-        Call { run: run::<A, R> as Run as usize, function: function as usize, after_error }
+        Call { feed: feed::<A, R> as Feed as usize, function: function as usize, goes_on: false }
     }
 
     /// The same for a function of two arguments: `starmap`.
-    pub(super) fn of_pair<A: Data, B: Data, R: Data>(
-        function: fn(A, B) -> R,
-        after_error: AfterError,
-    ) -> Self {
-        fn run<A: Data, B: Data, R: Data>(f: usize, items: Items<'_>) {
+    pub(super) fn of_pair<A: Data, B: Data, R: Data>(function: fn(A, B) -> R) -> Self {
+        fn feed<A: Data, B: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of_pair::<A, B, R>` made the address from this very type.
-            let function: fn(A, B) -> R = unsafe { std::mem::transmute(f as *const ()) };
+            let function: fn(A, B) -> R = unsafe { std::mem::transmute(function as *const ()) };
             items.each(|(a, b)| function(a, b));
         }
-        Call { run: run::<A, B, R> as Run as usize, function: function as usize, after_error }
-    }
-
-    /// Runs the function on each argument. Only for a header that this program's parent sent.
-    pub(super) fn run(self, items: Items<'_>) {
-        // SAFETY: `of` and `of_pair` made the address from a `Run`, in the image that this
-        // process is a fork of.
-        let run: Run = unsafe { std::mem::transmute(self.run as *const ()) };
-        run(self.function, items);
+        let feed = feed::<A, B, R> as Feed as usize;
+        Call { feed, function: function as usize, goes_on: false }
     }
 }
 
+impl Call {
+    /// `imap` gives each item of a chunk its own answer; `map` has nothing to give but the error.
+    pub(super) fn going_on(self) -> Self {
+        Call { goes_on: true, ..self }
+    }
+}
+
+/// A task in the worker: its arguments, and where its results go.
+pub(super) struct Items<'a> {
+    pub(super) header: Header,
+    pub(super) arguments: &'a [u8],
+    pub(super) results: &'a mut Vec<u8>,
+    /// The random stream of the pool.
+    pub(super) stream: u64,
+    /// Made by the worker.
+    pub(super) mark: &'a ForkMark,
+}
+
 impl Items<'_> {
-    fn each<A: Data, R: Data>(mut self, mut function: impl FnMut(A) -> R) {
+    /// Runs the task. Only for a header that came from this process's parent.
+    pub(super) fn run(self) {
+        // SAFETY: `Call` made the address from a `Feed`, in the image that this is a fork of.
+        let feed: Feed = unsafe { std::mem::transmute(self.header.call.feed as *const ()) };
+        feed(self.header.call.function, self);
+    }
+
+    fn each<A: Data, R: Data>(mut self, function: impl Fn(A) -> R) {
         for index in 0..self.header.count {
-            random::enter(self.stream, &[self.header.job, self.header.first + index]);
+            random::enter(self.stream, &[self.header.job, self.header.first + index as u64]);
             let before = self.results.len();
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let argument = take(&mut self.arguments, "argument")?;
                 append(self.results, &Ok::<R, Failure>(function(argument)), "result")
             }));
-            if !(self.still_worker)() {
-                // The task has forked, and this is its child: the reply is the worker's to write.
-                crate::fork::exit_now(0);
+            if !self.mark.is_here() {
+                exit_now(0); // a child that the task forked: the reply is the worker's to write
             }
-            let failure = match outcome {
-                Ok(Ok(())) => continue,
-                Ok(Err(failure)) => failure,
-                Err(payload) => panics::describe(payload),
-            };
-            self.results.truncate(before);
-            let failure: Result<(), Failure> = Err(failure);
-            append(self.results, &failure, "error").unwrap_or(());
-            if self.header.call.after_error == AfterError::Stop {
-                return;
+            if let Err(failure) = outcome.unwrap_or_else(|payload| Err(caught(payload))) {
+                self.results.truncate(before);
+                let _ = append(self.results, &Err::<(), _>(failure), "error");
+                if !self.header.call.goes_on {
+                    return;
+                }
             }
         }
     }
 }
 
-/// Appends a value's bytes; on failure some of them may be there.
+/// The panic that was just caught.
+pub(super) fn caught(payload: Box<dyn std::any::Any + Send>) -> Failure {
+    Failure::Panicked { location: panics::location(), message: panics::message(payload) }
+}
+
+/// Appends a value's bytes; after an error some of them may be there.
 pub(super) fn append(
     bytes: &mut Vec<u8>,
     value: &impl Serialize,
@@ -188,7 +148,7 @@ pub(super) fn append(
 }
 
 /// Takes a value off the front of some bytes.
-pub(super) fn take<T: Data>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
+pub(super) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| Failure::Codec {
         message: format!("{what} cannot be decoded: {error}"),
     })?;

@@ -1,19 +1,28 @@
 //! The worker: read a task, run it, write its results, until the socket ends.
 
+use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
-use super::panics;
-use super::progress::{OnlyHere, Progress};
-use super::wire::{Items, REPLY_HEADER, TaskHeader, append, reply_header};
-use crate::fork::PrivateFd;
-use crate::random;
+use super::error::Failure;
+use super::wire::{Items, LENGTH, append, caught, take};
+use crate::fork::ForkMark;
+use crate::private_fd::PrivateFd;
+use crate::{panics, random};
+
+/// How far a worker has got: a number that it shares with the parent, and that outlives it. A dead
+/// worker can say nothing any more, and one task that it had begun must not be run twice.
+pub(super) const STARTING: u64 = 0;
+/// It is through its initializer.
+pub(super) const READY: u64 = 1;
+/// Or the number of the last task that it began: tasks are numbered from here on.
+pub(super) const FIRST_TASK: u64 = 2;
 
 /// What a buffer may keep between tasks: one huge argument must not cost its memory for ever.
 const KEPT: usize = 1 << 20;
@@ -22,74 +31,68 @@ const KEPT: usize = 1 << 20;
 pub(super) fn run(
     socket: PrivateFd,
     supervisor: Pid,
-    slot: usize,
-    progress: &Progress,
+    progress: &AtomicU64,
     initializer: Option<&dyn Fn()>,
 ) -> i32 {
     // The kernel kills this process when the supervisor ends; it may have ended already.
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-    if nix::unistd::getppid() != supervisor {
+    if getppid() != supervisor {
         return 1;
     }
-    // SAFETY: the descriptor stays open for as long as `socket` lives, and only `socket` closes it.
-    let stream = ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(socket.as_fd().as_raw_fd()) });
-    let mut reply = Vec::new();
-    panics::enter_worker();
+    // SAFETY: `socket` owns the descriptor and outlives this second name for it, which closes nothing.
+    let socket = ManuallyDrop::new(unsafe { File::from_raw_fd(socket.as_fd().as_raw_fd()) });
+    let (mut reader, mut writer) = (BufReader::with_capacity(64 * 1024, &*socket), &*socket);
+    panics::set_in_worker(true);
     if let Some(initializer) = initializer
         && let Err(payload) = catch_unwind(AssertUnwindSafe(initializer))
     {
-        let _ = append(&mut reply, &panics::describe(payload), "error");
-        let _ = write_frame(&stream, reply_header(reply.len(), false), &reply);
+        let reply = reply(Err(caught(payload)));
+        let _ = write_frame(&mut writer, reply);
         return 1;
     }
-    let Ok(mark) = OnlyHere::new() else { return 1 };
-    progress.set_ready(slot);
+    let Ok(mark) = ForkMark::new() else { return 1 };
+    let stream = random::stream();
+    progress.store(READY, Ordering::Release);
 
-    let stream_of_numbers = random::stream();
-    let mut reader = BufReader::with_capacity(64 * 1024, &*stream);
-    let mut arguments = Vec::new();
-    loop {
-        let mut header = [0; TaskHeader::SIZE];
-        if reader.read_exact(&mut header).is_err() {
-            return 0; // the parent is done with this worker, or gone
-        }
-        let header = TaskHeader::from_bytes(&header);
-        arguments.clear();
-        // `take` and `read_to_end` grow the buffer as the bytes arrive.
-        match (&mut reader).take(header.length).read_to_end(&mut arguments) {
-            Ok(length) if length as u64 == header.length => {}
-            _ => return 0,
-        }
-        progress.begin(slot, header.number);
-        header.call.run(Items {
-            header,
-            arguments: &arguments,
-            results: &mut reply,
-            stream: stream_of_numbers,
-            still_worker: &|| mark.is_here(),
-        });
+    let mut body = Vec::new();
+    // Every error is the parent's end: it is done with this worker, or gone.
+    while read_frame(&mut reader, &mut body).is_ok() {
+        let mut arguments = &body[..];
+        let Ok(header) = take::<super::wire::Header>(&mut arguments, "header") else { return 1 };
+        progress.store(header.number, Ordering::Release);
+        let mut results = reply(Ok(()));
+        Items { header, arguments, results: &mut results, stream, mark: &mark }.run();
         // Whoever has the result of a task can rely on its lines being out.
         let _ = io::stdout().flush();
-        if write_frame(&stream, reply_header(reply.len(), true), &reply).is_err() {
-            return 0;
+        if write_frame(&mut writer, results).is_err() {
+            break;
         }
-        reply.clear();
-        arguments.shrink_to(KEPT);
-        reply.shrink_to(KEPT);
+        body.clear();
+        body.shrink_to(KEPT);
+    }
+    0
+}
+
+fn read_frame(reader: &mut impl Read, body: &mut Vec<u8>) -> io::Result<()> {
+    let mut length = [0; LENGTH];
+    reader.read_exact(&mut length)?;
+    let length = u64::from_ne_bytes(length);
+    // The buffer grows as the bytes arrive.
+    match reader.take(length).read_to_end(body)? as u64 == length {
+        true => Ok(()),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-/// One system call for both parts, if the socket has room.
-fn write_frame(stream: &UnixStream, header: [u8; REPLY_HEADER], body: &[u8]) -> io::Result<()> {
-    let mut parts = [io::IoSlice::new(&header), io::IoSlice::new(body)];
-    let mut parts = &mut parts[..];
-    while !parts.is_empty() {
-        match (&*stream).write_vectored(parts) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => io::IoSlice::advance_slices(&mut parts, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+/// The beginning of a reply, with room for its length.
+fn reply(started: Result<(), Failure>) -> Vec<u8> {
+    let mut frame = vec![0; LENGTH];
+    let _ = append(&mut frame, &started, "start");
+    frame
+}
+
+fn write_frame(writer: &mut impl Write, mut frame: Vec<u8>) -> io::Result<()> {
+    let length = (frame.len() - LENGTH) as u64;
+    frame[..LENGTH].copy_from_slice(&length.to_ne_bytes());
+    writer.write_all(&frame)
 }

@@ -5,8 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::panic;
 use std::sync::Once;
 
-use super::error::Failure;
-
 thread_local! {
     /// Whether this thread is a worker's, whose panics belong to its tasks.
     static IN_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -18,7 +16,7 @@ thread_local! {
 ///
 /// Installed once, in the parent: in a fork of a threaded process the hook's lock may be held
 /// by a thread that is not there.
-pub(super) fn install() {
+pub(crate) fn install() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
@@ -33,18 +31,21 @@ pub(super) fn install() {
     });
 }
 
-/// From now on this thread's panics are noted, not printed.
-pub(super) fn enter_worker() {
-    IN_WORKER.set(true);
+/// Whether this thread's panics are noted, not printed, from now on.
+pub(crate) fn set_in_worker(in_worker: bool) {
+    IN_WORKER.set(in_worker);
 }
 
-/// The message and the place of the panic that was just caught.
-pub(super) fn describe(payload: Box<dyn Any + Send>) -> Failure {
-    Failure::Panicked { message: message(payload), location: LOCATION.take() }
+/// Where the panic was that this thread has just caught: `file:line:column`.
+pub(crate) fn location() -> String {
+    match LOCATION.take() {
+        empty if empty.is_empty() => String::from("a place that the program's own hook kept"),
+        location => location,
+    }
 }
 
 /// What `panic!` was given.
-pub(super) fn message(payload: Box<dyn Any + Send>) -> String {
+pub(crate) fn message(payload: Box<dyn Any + Send>) -> String {
     let message = match payload.downcast_ref::<&str>() {
         Some(text) => text.to_string(),
         None => match payload.downcast_ref::<String>() {

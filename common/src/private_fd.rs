@@ -1,0 +1,134 @@
+//! Descriptors that no forked child may keep.
+//!
+//! An end of a pipe or socket in the wrong process hides the end of file from everybody else.
+//! Close-on-exec does not help a fork without exec, so [`fork`](crate::fork::fork) closes these in the
+//! child by hand: all that are on a list. The list's lock is held while one is made and put on it,
+//! and across a fork, so no fork can come in between.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
+};
+use nix::unistd::Pid;
+
+/// The numbers of all private descriptors of this process.
+static PRIVATE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+/// The list, locked.
+pub(crate) struct Private(MutexGuard<'static, Vec<RawFd>>);
+
+pub(crate) fn lock() -> Private {
+    Private(PRIVATE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Private {
+    /// In a forked child: closes all but `keep`, which are the child's from now on.
+    pub(crate) fn keep_only<const N: usize>(mut self, keep: [PrivateFd; N]) -> [PrivateFd; N] {
+        let kept = keep.map(|fd| fd.fd.as_raw_fd());
+        for fd in self.0.drain(..).filter(|fd| !kept.contains(fd)) {
+            // SAFETY: the list says that it is open and this module's to close; the value that
+            // owned it belongs to the parent (see PrivateFd::drop).
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        // SAFETY: open, as said above, and owned by nobody in this process.
+        self.adopt(kept.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    fn adopt<const N: usize>(&mut self, fds: [OwnedFd; N]) -> [PrivateFd; N] {
+        self.0.extend(fds.iter().map(AsRawFd::as_raw_fd));
+        let owner = std::process::id();
+        fds.map(|fd| PrivateFd { fd: ManuallyDrop::new(fd), owner })
+    }
+}
+
+/// A descriptor that no forked child may keep.
+#[derive(Debug)]
+pub(crate) struct PrivateFd {
+    fd: ManuallyDrop<OwnedFd>,
+    /// The process that made it: a copy of this value in a forked child owns nothing.
+    owner: u32,
+}
+
+/// Two connected Unix sockets.
+pub(crate) fn socket_pair(kind: SockType) -> nix::Result<[PrivateFd; 2]> {
+    let mut private = lock();
+    let (a, b) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
+    Ok(private.adopt([a, b]))
+}
+
+/// `pidfd_open(2)`: a descriptor that becomes readable when the process has ended and that
+/// never comes to mean another process, as a number does.
+pub(crate) fn pidfd(pid: Pid) -> nix::Result<PrivateFd> {
+    let mut private = lock();
+    // SAFETY: the call takes two integers and returns a new descriptor or -1.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
+    // SAFETY: the kernel has just made this descriptor, so nobody else owns it.
+    let [fd] = private.adopt([unsafe { OwnedFd::from_raw_fd(fd as i32) }]);
+    Ok(fd)
+}
+
+/// `eventfd(2)`: a descriptor that another thread makes readable, to wake who waits for it.
+pub(crate) fn eventfd() -> nix::Result<PrivateFd> {
+    let mut private = lock();
+    let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    let [fd] = private.adopt([fd.into()]);
+    Ok(fd)
+}
+
+/// Sends a message and some descriptors with it.
+pub(crate) fn send_with(socket: &PrivateFd, bytes: &[u8], fds: &[&PrivateFd]) -> nix::Result<()> {
+    let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&fds)];
+    let rights = if fds.is_empty() { &[] } else { &rights[..] };
+    let (fd, parts) = (socket.as_fd().as_raw_fd(), [IoSlice::new(bytes)]);
+    sendmsg::<()>(fd, &parts, rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+}
+
+/// Receives a message that is there, of at most 64 bytes, and the two descriptors that may have
+/// come with it: `None` if there were none, or if this process has no room for them. An empty
+/// message is the end of file.
+pub(crate) fn receive_with(socket: &PrivateFd) -> nix::Result<(Vec<u8>, Option<[PrivateFd; 2]>)> {
+    let mut private = lock();
+    let mut bytes = vec![0; 64];
+    let mut room = nix::cmsg_space!([RawFd; 2]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut room), flags)?;
+    let fds = message.cmsgs()?.flat_map(|control| match control {
+        ControlMessageOwned::ScmRights(fds) => fds,
+        _ => Vec::new(),
+    });
+    // SAFETY: the kernel has just made them for this process.
+    let fds: Vec<_> = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect();
+    let fds = fds.try_into().ok().map(|fds| private.adopt(fds));
+    let length = message.bytes;
+    bytes.truncate(length);
+    Ok((bytes, fds))
+}
+
+impl AsFd for PrivateFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for PrivateFd {
+    fn drop(&mut self) {
+        if self.owner != std::process::id() {
+            return; // the fork has closed it here, and the number may mean something else
+        }
+        let mut private = lock();
+        private.0.retain(|&fd| fd != self.fd.as_raw_fd());
+        // SAFETY: dropped once, here, and not used afterwards. Closed under the lock: a
+        // fork sees it either listed and open or neither.
+        unsafe { ManuallyDrop::drop(&mut self.fd) };
+    }
+}
