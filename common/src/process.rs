@@ -140,7 +140,7 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn join_timeout(&self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
-        self.join_until(Some(Instant::now() + timeout))
+        self.join_until(Instant::now().checked_add(timeout))
     }
 
     fn join_until(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {

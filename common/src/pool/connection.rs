@@ -44,7 +44,7 @@ pub(super) struct Connection {
     pub(super) pid: Pid,
     socket: PrivateFd,
     pidfd: PrivateFd,
-    /// The reply, as far as it has come.
+    /// The frame that is being received, as far as it has come.
     inbox: Vec<u8>,
 }
 
@@ -53,27 +53,33 @@ impl Connection {
         Connection { pid, socket, pidfd, inbox: Vec::new() }
     }
 
-    /// Sends a frame and receives the reply: its body.
-    pub(super) fn exchange(&mut self, frame: [&[u8]; 2], until: &Until) -> Result<&[u8], Halt> {
-        self.inbox.clear();
-        self.inbox.shrink_to(16 * STEP);
+    /// Sends a frame.
+    pub(super) fn send(&mut self, frame: [&[u8]; 2], until: &Until) -> Result<(), Halt> {
         let mut parts = frame.map(IoSlice::new);
         let mut parts = &mut parts[..];
-        while !self.send(&mut parts)? {
-            self.wait(PollFlags::POLLOUT, until)?;
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        while !parts.is_empty() {
+            match sendmsg::<()>(self.socket.as_fd().as_raw_fd(), parts, &[], flags, None) {
+                Ok(written) => IoSlice::advance_slices(&mut parts, written),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => self.wait(PollFlags::POLLOUT, until)?,
+                Err(_) => return Err(Halt::Dead),
+            }
         }
-        while !self.receive()? {
+        Ok(())
+    }
+
+    /// Receives a frame: its body.
+    pub(super) fn receive(&mut self, until: &Until) -> Result<&[u8], Halt> {
+        self.inbox.clear();
+        self.inbox.shrink_to(16 * STEP);
+        while !self.read()? {
             match self.wait(PollFlags::POLLIN, until) {
-                Err(Halt::Dead) if self.receive()? => break, // what it wrote before it died counts
+                Err(Halt::Dead) if self.read()? => break, // what it wrote before it died counts
                 other => other?,
             }
         }
         Ok(&self.inbox[LENGTH..])
-    }
-
-    /// The body of what a worker that never took a task said before it died: why.
-    pub(super) fn last_words(&mut self) -> Option<&[u8]> {
-        self.receive().is_ok_and(|whole| whole).then_some(&self.inbox[LENGTH..])
     }
 
     /// Waits until the socket is ready, or for one of the reasons to stop waiting.
@@ -100,22 +106,8 @@ impl Connection {
         }
     }
 
-    /// Writes what the socket takes now and moves `parts` on; whether that was all.
-    fn send(&self, parts: &mut &mut [IoSlice<'_>]) -> Result<bool, Halt> {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        while !parts.is_empty() {
-            match sendmsg::<()>(self.socket.as_fd().as_raw_fd(), parts, &[], flags, None) {
-                Ok(written) => IoSlice::advance_slices(parts, written),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(false),
-                Err(_) => return Err(Halt::Dead),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Reads what has come; whether the reply is complete.
-    fn receive(&mut self) -> Result<bool, Halt> {
+    /// Reads what has come; whether the frame is complete.
+    fn read(&mut self) -> Result<bool, Halt> {
         loop {
             let total = match self.inbox.first_chunk().map(|length| u64::from_ne_bytes(*length)) {
                 None => LENGTH,

@@ -10,29 +10,31 @@ use nix::poll::PollFlags;
 
 use super::Shared;
 use super::connection::{Connection, Halt, Until};
-use super::error::{Error, Failure, Result};
 use super::job::Task;
 use super::queue::{Next, Phase};
-use super::wire::{Header, LENGTH, append, take};
-use super::worker::{FIRST_TASK, STARTING};
+use super::wire::{Header, LENGTH};
+use crate::calls::{Error, Failure, Result, append, take};
 use crate::{ExitStatus, os};
 
-/// So many workers in a row that die before they can take a task end the pool.
-const STARTS: u32 = 10;
+/// So many workers in a row that cannot start end the pool; and a task with which so many die before
+/// they begin it has failed.
+const TRIES: u32 = 10;
 
 pub(super) struct Handler {
     shared: Arc<Shared>,
     slot: usize,
     worker: Option<Connection>,
-    /// The number of the next task: what the worker marks when it begins.
-    number: u64,
+    /// Whether the worker has said that it has started.
+    started: bool,
     /// Tasks that this worker has done.
     done: usize,
+    /// The number of the last task: what the worker notes when it begins.
+    number: u64,
 }
 
 impl Handler {
-    pub(super) fn new(shared: Arc<Shared>, slot: usize, worker: Connection) -> Self {
-        Handler { shared, slot, worker: Some(worker), number: FIRST_TASK, done: 0 }
+    pub(super) fn new(shared: Arc<Shared>, slot: usize) -> Self {
+        Handler { shared, slot, worker: None, started: false, done: 0, number: 0 }
     }
 
     pub(super) fn run(mut self) {
@@ -47,15 +49,65 @@ impl Handler {
     /// What ends the pool.
     fn serve(&mut self) -> Result<()> {
         loop {
-            while self.worker.is_none() {
+            while !self.started {
                 self.hire()?;
             }
             match self.shared.queue.next(self.slot) {
+                Next::Task(task) if task.is_cancelled() => task.answer(0, Err(Error::Cancelled)),
                 Next::Task(task) => self.see_through(task)?,
                 Next::Idle => self.idle()?,
                 Next::End => return Ok(()),
             }
         }
+    }
+
+    /// Forks a worker, which begins with its initializer.
+    pub(super) fn fork(&mut self) -> Result<()> {
+        let worker = self.shared.supervisor.fork_worker(self.slot)?;
+        self.shared.pids[self.slot].store(worker.pid.as_raw() as u32, Ordering::Relaxed);
+        (self.worker, self.started, self.done) = (Some(worker), false, 0);
+        Ok(())
+    }
+
+    /// Sees to it that there is a worker and that it starts. If not, pauses before the next try, or
+    /// gives up.
+    fn hire(&mut self) -> Result<()> {
+        let outcome = match self.worker {
+            None => self.fork().and_then(|()| self.hear_hello()),
+            Some(_) => self.hear_hello(),
+        };
+        match outcome {
+            Err(Error::SupervisorDied) => return Err(Error::SupervisorDied),
+            ref outcome => self.started = outcome.is_ok(),
+        }
+        match self.shared.started(outcome) {
+            Some((failures, first)) if failures >= TRIES => Err(first),
+            Some((failures, _)) => {
+                // What the system refuses now, it may grant in a while.
+                let pause = Instant::now() + Duration::from_millis(1 << failures.min(6));
+                os::readable(self.shared.wakes[self.slot].as_fd(), Some(pause));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn hear_hello(&mut self) -> Result<()> {
+        let (shared, Some(worker)) = (self.shared.clone(), &mut self.worker) else { return Ok(()) };
+        let pid = worker.pid;
+        let until =
+            Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| shared.is_over() };
+        let hello = worker.receive(&until).ok().map(|mut hello| take(&mut hello, "hello"));
+        if let Some(Ok(Ok::<(), Failure>(()))) = hello {
+            return Ok(());
+        }
+        let status = self.dismiss()?;
+        Err(Error::CannotStart(match hello {
+            Some(Ok(Err(Failure::Panicked { message, location }))) => {
+                format!("the initializer panicked in worker {pid} at {location}: {message}")
+            }
+            _ => format!("worker {pid} {status} before it could take a task"),
+        }))
     }
 
     /// Waits for a task, and notices meanwhile if the worker dies.
@@ -64,45 +116,46 @@ impl Handler {
         let until = Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| true };
         match worker.wait(PollFlags::POLLIN, &until) {
             Err(Halt::Woken) => Ok(()),
-            _ => self.dismiss().map(drop), // it is at its end, or says that it cannot start
+            _ => self.dismiss().map(drop), // it was asked nothing: that is its end
         }
     }
 
     /// Sends a task, waits for its results and answers it, whatever happens.
-    fn see_through(&mut self, task: Task) -> Result<()> {
+    fn see_through(&mut self, mut task: Task) -> Result<()> {
         let (shared, Some(worker)) = (self.shared.clone(), &mut self.worker) else { return Ok(()) };
-        if task.is_cancelled() {
-            task.answer(0, Err(Error::Cancelled));
-            return Ok(());
-        }
-        let (pid, number, tasks) = (worker.pid.as_raw() as u32, self.number, task.tasks());
         self.number += 1;
-        let limit = task.order().limit;
+        let (pid, number, limit) = (worker.pid.as_raw() as u32, self.number, task.order().limit);
         let until = Until {
             wake: &shared.wakes[self.slot],
             deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
             // Most wake-ups are for another task, or for the cancelling of another call.
-            heed: &|| task.is_cancelled() || matches!(shared.queue.phase(), Phase::Over(_)),
+            heed: &|| task.is_cancelled() || shared.is_over(),
         };
-        let halt = match worker.exchange([&frame(&task, number), task.input()], &until) {
-            Ok(mut reply) => match take(&mut reply, "start") {
-                Ok(Ok::<(), Failure>(())) => {
-                    task.answer(pid, Ok(reply));
-                    return self.count();
-                }
-                _ => Halt::Dead,
-            },
+        let sent = worker.send([&frame(&task, number), task.input()], &until);
+        let halt = match sent.and_then(|()| worker.receive(&until)) {
+            Ok(reply) => {
+                task.answer(pid, Ok(reply));
+                self.done += 1;
+                return match shared.max_tasks {
+                    Some(most) if self.done >= most.get() => self.dismiss().map(drop),
+                    _ => Ok(()),
+                };
+            }
             Err(halt) => halt,
         };
-        let begun = shared.progress.get(self.slot).load(Ordering::Acquire) == number;
-        if let (Halt::Dead, false) = (&halt, begun) {
+        // The worker is gone before anybody hears of it.
+        let status = self.dismiss();
+        if let (Halt::Dead, Ok(_)) = (&halt, &status)
+            && shared.begun.get(self.slot).load(Ordering::Acquire) != number
+            && task.deaths < TRIES
+        {
+            task.deaths += 1;
             if let Some(handler) = shared.queue.give_back(task) {
                 shared.wake(handler);
             }
-            return self.dismiss().map(drop);
+            return Ok(());
         }
-        // The worker is gone before anybody hears of it.
-        let status = self.dismiss();
+        let tasks = task.tasks();
         let error = match (shared.queue.phase(), halt) {
             (Phase::Over(cause), _) => cause,
             (_, Halt::Woken) => Error::Cancelled,
@@ -111,69 +164,22 @@ impl Handler {
                 let message = String::from("result is larger than the memory that is left");
                 Error::Codec { tasks, message }
             }
-            (_, Halt::Dead) => {
-                let status = *status.as_ref().unwrap_or(&ExitStatus::Unknown);
-                Error::Died { tasks, pid, status }
-            }
+            (_, Halt::Dead) => match &status {
+                Ok(status) => Error::Died { tasks, pid, status: *status },
+                Err(cause) => cause.clone(),
+            },
         };
         task.answer(pid, Err(error));
         status.map(drop)
     }
 
-    /// A task is done: is the worker, too?
-    fn count(&mut self) -> Result<()> {
-        self.done += 1;
-        match self.shared.max_tasks {
-            Some(most) if self.done >= most.get() => self.dismiss().map(drop),
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends the worker, and counts it if it never came so far as to take a task.
+    /// Ends the worker, if it still lives.
     fn dismiss(&mut self) -> Result<ExitStatus> {
-        let Some(mut worker) = self.worker.take() else { return Ok(ExitStatus::Unknown) };
-        let status = self.shared.supervisor.reap(worker.pid)?;
-        if self.shared.progress.get(self.slot).load(Ordering::Acquire) != STARTING {
-            self.shared.start_succeeded();
-            return Ok(status);
+        self.started = false;
+        match self.worker.take() {
+            Some(worker) => self.shared.supervisor.reap(worker.pid),
+            None => Ok(ExitStatus::Unknown),
         }
-        let pid = worker.pid;
-        let cause = match worker.last_words().map(|mut said| take(&mut said, "start")) {
-            Some(Ok(Err(Failure::Panicked { message, location }))) => {
-                format!("the initializer panicked in worker {pid} at {location}: {message}")
-            }
-            Some(Ok(Ok::<(), _>(()))) | Some(_) | None => {
-                format!("worker {pid} {status} before it could take a task")
-            }
-        };
-        self.failed_to_start(Error::CannotStart(cause))?;
-        Ok(status)
-    }
-
-    fn hire(&mut self) -> Result<()> {
-        let shared = &self.shared;
-        shared.progress.get(self.slot).store(STARTING, Ordering::Release);
-        match shared.supervisor.fork_worker(self.slot) {
-            Err(Error::SupervisorDied) => Err(Error::SupervisorDied),
-            Err(error) => self.failed_to_start(error),
-            Ok(worker) => {
-                shared.pids[self.slot].store(worker.pid.as_raw() as u32, Ordering::Relaxed);
-                (self.worker, self.done) = (Some(worker), 0);
-                Ok(())
-            }
-        }
-    }
-
-    /// Pauses before the next try, or gives up.
-    fn failed_to_start(&self, cause: Error) -> Result<()> {
-        let (failures, first) = self.shared.start_failed(cause);
-        if failures >= STARTS {
-            return Err(first);
-        }
-        // What the system refuses now, it may grant in a while.
-        let pause = Duration::from_millis(1 << failures.min(6));
-        os::readable(self.shared.wakes[self.slot].as_fd(), Some(Instant::now() + pause));
-        Ok(())
     }
 }
 

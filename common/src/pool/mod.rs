@@ -19,7 +19,9 @@
 //! * `connection`: the parent's end of one worker
 //! * `handler`: the thread that sees a task through, and what it does about each death
 //! * `queue`: which task is next, and who is woken for it
-//! * `job`, `calls`, `imap`, `result`, `error`: calls, their tasks and their answers
+//! * `job`: what a call asks for, and its tasks
+//!
+//! What is asked and answered, `map` and its kin, is in [`calls`](crate::calls).
 //!
 //! Who owns what, and what each death means:
 //!
@@ -34,14 +36,10 @@
 //!
 //! No lock and no pipe is shared between processes. What a worker breaks is its own.
 
-mod calls;
 mod connection;
-mod error;
 mod handler;
-mod imap;
 mod job;
 mod queue;
-mod result;
 mod supervisor;
 mod wire;
 mod worker;
@@ -53,34 +51,25 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::errno::Errno;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-pub use calls::Calls;
-pub use error::{Error, Result, Tasks};
-pub use imap::Imap;
-pub use result::AsyncResult;
+pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
+pub(crate) use job::{Job, Order};
+pub(crate) use wire::Call;
 
 use crate::os::SharedWords;
 use crate::private_fd::{PrivateFd, eventfd};
 use crate::{panics, random};
 use handler::Handler;
-use job::Job;
 use queue::{Phase, Queue};
 use supervisor::Supervisor;
 
-/// What can cross to a worker and back: any type that `serde` can turn into bytes and back, and that
-/// borrows nothing. Implemented for all such types.
-pub trait Data: Serialize + DeserializeOwned + Send + 'static {}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Data for T {}
-
-/// How long `terminate` waits for a thread that is inside a callback of the program.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long `terminate` waits for a thread that is inside a callback of the program, and for the
+/// supervisor, before it does without.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A pool of worker processes. Python's `multiprocessing.Pool`.
 ///
@@ -126,11 +115,11 @@ impl Deref for Pool {
 }
 
 /// What the pool, its handlers and its calls share.
-struct Shared {
+pub(crate) struct Shared {
     queue: Queue,
     supervisor: Supervisor,
-    /// How far each worker has got: see `worker`.
-    progress: SharedWords,
+    /// The number of the last task that each worker has begun.
+    begun: SharedWords,
     /// One for each handler: it waits for its worker and for this.
     wakes: Vec<PrivateFd>,
     /// Of the workers that live now; 0 for none.
@@ -143,7 +132,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn submit(&self, job: Arc<Job>, going_on: bool) -> Result<()> {
+    pub(crate) fn submit(&self, job: Arc<Job>, going_on: bool) -> Result<()> {
         self.check_process()?;
         let to_wake = self.queue.submit(job, going_on)?;
         to_wake.into_iter().for_each(|handler| self.wake(handler));
@@ -151,7 +140,7 @@ impl Shared {
     }
 
     /// An early look, before a call reads its input.
-    fn takes_calls(&self) -> Result<()> {
+    pub(crate) fn takes_calls(&self) -> Result<()> {
         self.check_process()?;
         match self.queue.phase() {
             Phase::Running => Ok(()),
@@ -160,11 +149,24 @@ impl Shared {
         }
     }
 
-    fn check_process(&self) -> Result<()> {
+    pub(crate) fn check_process(&self) -> Result<()> {
         match self.owner {
             owner if owner == std::process::id() => Ok(()),
             owner => Err(Error::WrongProcess(owner)),
         }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.wakes.len()
+    }
+
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let pids = self.pids.iter().map(|pid| pid.load(Ordering::Relaxed));
+        pids.filter(|&pid| pid != 0).collect()
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.queue.phase(), Phase::Over(_))
     }
 
     fn wake(&self, handler: usize) {
@@ -172,18 +174,20 @@ impl Shared {
         let _ = nix::unistd::write(self.wakes[handler].as_fd(), &1u64.to_ne_bytes());
     }
 
-    fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         (0..self.wakes.len()).for_each(|handler| self.wake(handler));
     }
 
-    fn start_failed(&self, cause: Error) -> (u32, Error) {
+    /// Notes whether a worker could start; if not, how many in a row could not, and why the first
+    /// could not.
+    fn started(&self, outcome: Result<()>) -> Option<(u32, Error)> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(cause) = outcome else {
+            *failures = (0, None);
+            return None;
+        };
         failures.0 += 1;
-        (failures.0, failures.1.get_or_insert(cause).clone())
-    }
-
-    fn start_succeeded(&self) {
-        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
+        Some((failures.0, failures.1.get_or_insert(cause).clone()))
     }
 
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
@@ -244,16 +248,16 @@ impl PoolBuilder {
         let max_tasks = self.max_tasks.map(|n| at_least_one(n, "maxtasksperchild")).transpose()?;
         let system = |what| move |errno| Error::System(what, errno);
         panics::install();
-        let progress = SharedWords::new(workers).map_err(system("shared memory"))?;
+        let begun = SharedWords::new(workers).map_err(system("shared memory"))?;
         let wakes = (0..workers.get()).map(|_| eventfd().map_err(system("a descriptor")));
         let wakes = wakes.collect::<Result<_>>()?;
         let lineage = (random::stream(), POOLS.fetch_add(1, Ordering::Relaxed));
-        let supervisor = Supervisor::start(lineage, &progress, self.initializer.as_deref())?;
+        let supervisor = Supervisor::start(lineage, &begun, self.initializer.as_deref())?;
         let (running, handlers_ended) = bounded(0);
         let shared = Arc::new(Shared {
             queue: Queue::new(),
             supervisor,
-            progress,
+            begun,
             wakes,
             pids: (0..workers.get()).map(|_| AtomicU32::new(0)).collect(),
             failures: Mutex::new((0, None)),
@@ -287,10 +291,9 @@ impl Pool {
     /// The first workers, and their handlers. `running` is in nobody's hands when they have ended.
     fn hire(&self, running: Sender<Infallible>) -> Result<()> {
         for slot in 0..self.workers() {
-            let (shared, running) = (self.shared.clone(), running.clone());
-            let worker = shared.supervisor.fork_worker(slot)?;
-            shared.pids[slot].store(worker.pid.as_raw() as u32, Ordering::Relaxed);
-            let handler = Handler::new(shared, slot, worker);
+            let mut handler = Handler::new(self.shared.clone(), slot);
+            handler.fork()?;
+            let running = running.clone();
             let thread = thread::Builder::new()
                 .name(format!("handler of worker {}", slot + 1))
                 .spawn(move || {
@@ -344,10 +347,11 @@ impl Pool {
         if self.shared.check_process().is_err() {
             return; // a copy in a forked child
         }
+        let deadline = Instant::now() + PATIENCE;
         self.shared.end(Error::Terminated);
         if !self.on_a_handler() {
             // Only a callback of the program can keep a handler longer than a moment.
-            let _ = self.handlers_ended.recv_timeout(PATIENCE);
+            let _ = self.handlers_ended.recv_deadline(deadline);
         }
         let mut handlers = self.threads();
         let Some(threads) = handlers.take() else {
@@ -356,7 +360,7 @@ impl Pool {
         for thread in threads.into_iter().filter(JoinHandle::is_finished) {
             let _ = thread.join();
         }
-        self.shared.supervisor.finish();
+        self.shared.supervisor.finish(deadline);
     }
 
     /// Whether this is a callback, run by one of the pool's own threads.

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::error::{Error, Result};
 use super::job::{Job, Task};
+use crate::calls::{Error, Result};
 
 /// How far the pool's life has gone. It only ever goes on.
 #[derive(Clone, PartialEq)]

@@ -18,8 +18,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
-use super::error::{Error, Result};
 use super::worker;
+use crate::calls::{Error, Result};
 use crate::console::Role;
 use crate::fork::{Interrupt, fork, ignore};
 use crate::os::SharedWords;
@@ -28,8 +28,6 @@ use crate::{ExitStatus, os, random};
 
 /// What workers get between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_millis(300);
-/// What the supervisor gets to end its workers and itself, before it is killed as well.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 #[derive(Serialize, Deserialize)]
 enum Request {
@@ -62,7 +60,7 @@ impl Supervisor {
     /// Forks it. `lineage` is where the workers' random numbers come from.
     pub(super) fn start(
         (stream, pool): (u64, u64),
-        progress: &SharedWords,
+        begun: &SharedWords,
         initializer: Option<&dyn Fn()>,
     ) -> Result<Self> {
         let system = |errno| Error::System("starting the supervisor", errno);
@@ -71,7 +69,7 @@ impl Supervisor {
         let keep = [theirs, parent];
         let pid = fork(keep, Role::Main, Interrupt::IsIgnored, |[control, parent]| {
             random::enter(stream, &[1, pool]);
-            serve(&control, &parent, progress, initializer);
+            serve(&control, &parent, begun, initializer);
             0
         })
         .map_err(system)?;
@@ -128,9 +126,9 @@ impl Supervisor {
     }
 
     /// Waits until it is gone and every worker with it; kills it if that takes too long.
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&self, deadline: Instant) {
         self.dismiss();
-        if !os::readable(self.pidfd.as_fd(), Some(Instant::now() + PATIENCE)) {
+        if !os::readable(self.pidfd.as_fd(), Some(deadline)) {
             let _ = os::pidfd_send_signal(self.pidfd.as_fd(), Signal::SIGKILL);
         }
         os::reap(self.pid);
@@ -141,7 +139,7 @@ impl Supervisor {
 fn serve(
     control: &PrivateFd,
     parent: &PrivateFd,
-    progress: &SharedWords,
+    begun: &SharedWords,
     initializer: Option<&dyn Fn()>,
 ) {
     // What ends the program reaches the whole group; the parent decides.
@@ -163,8 +161,8 @@ fn serve(
         };
         let sent = match request {
             Ok(Request::Fork { slot }) => {
-                let progress = progress.get(slot);
-                match fork_worker(slot, |socket| worker::run(socket, me, progress, initializer)) {
+                let begun = begun.get(slot);
+                match fork_worker(slot, |socket| worker::run(socket, me, begun, initializer)) {
                     Ok((pid, pidfd, socket)) => {
                         let answer = Answer::Forked { pid: pid.as_raw() };
                         let sent = reply(control, answer, &[&socket, &pidfd]);

@@ -2,23 +2,20 @@
 //!
 //! A frame is its length in 8 bytes, and its body. All else is `postcard`:
 //!
-//! * a task's body is a [`Header`], and the arguments one after another;
-//! * a reply's body is a `Result<(), Failure>`, whether the worker could start at all, and the
-//!   results one after another, each a `Result<R, Failure>`.
+//! * a worker's first frame is a `Result<(), Failure>`: whether its initializer went well;
+//! * a task is a [`Header`], and the arguments one after another;
+//! * a reply is the results one after another, each a `Result<R, Failure>`.
 //!
 //! A function crosses as its address. All workers are forks of one image, so the address means the
 //! same function in each. Only the parent sends addresses: a worker may be broken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use postcard::ser_flavors::Flavor;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Data;
-use super::error::Failure;
+use crate::calls::{Data, Failure, append, caught, take};
 use crate::fork::{ForkMark, exit_now};
-use crate::{panics, random};
+use crate::random;
 
 /// Bytes of a frame's length.
 pub(super) const LENGTH: usize = 8;
@@ -26,7 +23,7 @@ pub(super) const LENGTH: usize = 8;
 /// What a worker is told about a task.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// What the worker marks as begun before it runs anything.
+    /// What the worker notes before it runs anything.
     pub(super) number: u64,
     pub(super) call: Call,
     /// Which call of the program this is, and where in its input the task begins.
@@ -38,7 +35,7 @@ pub(super) struct Header {
 
 /// A function of the program, and the code that feeds it from bytes.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Call {
+pub(crate) struct Call {
     feed: usize,
     function: usize,
     /// Whether the rest of a chunk is run when one of its items has failed.
@@ -48,7 +45,7 @@ pub(super) struct Call {
 type Feed = fn(usize, Items<'_>);
 
 impl Call {
-    pub(super) fn of<A: Data, R: Data>(function: fn(A) -> R) -> Self {
+    pub(crate) fn of<A: Data, R: Data>(function: fn(A) -> R) -> Self {
         fn feed<A: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of::<A, R>` made the address from this very type.
             items.each(unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function as _) });
@@ -57,7 +54,7 @@ impl Call {
     }
 
     /// The same for a function of two arguments: `starmap`.
-    pub(super) fn of_pair<A: Data, B: Data, R: Data>(function: fn(A, B) -> R) -> Self {
+    pub(crate) fn of_pair<A: Data, B: Data, R: Data>(function: fn(A, B) -> R) -> Self {
         fn feed<A: Data, B: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of_pair::<A, B, R>` made the address from this very type.
             let function: fn(A, B) -> R = unsafe { std::mem::transmute(function as *const ()) };
@@ -70,7 +67,7 @@ impl Call {
 
 impl Call {
     /// `imap` gives each item of a chunk its own answer; `map` has nothing to give but the error.
-    pub(super) fn going_on(self) -> Self {
+    pub(crate) fn going_on(self) -> Self {
         Call { goes_on: true, ..self }
     }
 }
@@ -115,43 +112,4 @@ impl Items<'_> {
             }
         }
     }
-}
-
-/// The panic that was just caught.
-pub(super) fn caught(payload: Box<dyn std::any::Any + Send>) -> Failure {
-    Failure::Panicked { location: panics::location(), message: panics::message(payload) }
-}
-
-/// Appends a value's bytes; after an error some of them may be there.
-pub(super) fn append(
-    bytes: &mut Vec<u8>,
-    value: &impl Serialize,
-    what: &str,
-) -> Result<(), Failure> {
-    struct Append<'a>(&'a mut Vec<u8>);
-    impl Flavor for Append<'_> {
-        type Output = ();
-        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-            self.0.push(byte);
-            Ok(())
-        }
-        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-        fn finalize(self) -> postcard::Result<()> {
-            Ok(())
-        }
-    }
-    postcard::serialize_with_flavor(value, Append(bytes))
-        .map_err(|error| Failure::Codec { message: format!("{what} cannot be encoded: {error}") })
-}
-
-/// Takes a value off the front of some bytes.
-pub(super) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
-    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| Failure::Codec {
-        message: format!("{what} cannot be decoded: {error}"),
-    })?;
-    *bytes = rest;
-    Ok(value)
 }

@@ -10,28 +10,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 
-use super::error::Failure;
-use super::wire::{Items, LENGTH, append, caught, take};
+use super::wire::{Header, Items, LENGTH};
+use crate::calls::{append, caught, take};
 use crate::fork::ForkMark;
 use crate::private_fd::PrivateFd;
 use crate::{panics, random};
-
-/// How far a worker has got: a number that it shares with the parent, and that outlives it. A dead
-/// worker can say nothing any more, and one task that it had begun must not be run twice.
-pub(super) const STARTING: u64 = 0;
-/// It is through its initializer.
-pub(super) const READY: u64 = 1;
-/// Or the number of the last task that it began: tasks are numbered from here on.
-pub(super) const FIRST_TASK: u64 = 2;
 
 /// What a buffer may keep between tasks: one huge argument must not cost its memory for ever.
 const KEPT: usize = 1 << 20;
 
 /// A worker's whole life; returns its exit code.
+///
+/// Before it looks at a task's arguments it writes the task's number to `begun`, which it shares
+/// with the parent and which outlives it: a dead worker can say nothing any more, and a task that it
+/// had begun must not be run twice.
 pub(super) fn run(
     socket: PrivateFd,
     supervisor: Pid,
-    progress: &AtomicU64,
+    begun: &AtomicU64,
     initializer: Option<&dyn Fn()>,
 ) -> i32 {
     // The kernel kills this process when the supervisor ends; it may have ended already.
@@ -43,24 +39,23 @@ pub(super) fn run(
     let socket = ManuallyDrop::new(unsafe { File::from_raw_fd(socket.as_fd().as_raw_fd()) });
     let (mut reader, mut writer) = (BufReader::with_capacity(64 * 1024, &*socket), &*socket);
     panics::set_in_worker(true);
-    if let Some(initializer) = initializer
-        && let Err(payload) = catch_unwind(AssertUnwindSafe(initializer))
-    {
-        let reply = reply(Err(caught(payload)));
-        let _ = write_frame(&mut writer, reply);
+    let mark = ForkMark::new();
+    let started = initializer
+        .map_or(Ok(()), |initializer| catch_unwind(AssertUnwindSafe(initializer)).map_err(caught));
+    let mut hello = vec![0; LENGTH];
+    let _ = append(&mut hello, &started, "hello");
+    let (Ok(()), Ok(()), Ok(mark)) = (write_frame(&mut writer, hello), started, mark) else {
         return 1;
-    }
-    let Ok(mark) = ForkMark::new() else { return 1 };
+    };
     let stream = random::stream();
-    progress.store(READY, Ordering::Release);
 
     let mut body = Vec::new();
     // Every error is the parent's end: it is done with this worker, or gone.
     while read_frame(&mut reader, &mut body).is_ok() {
         let mut arguments = &body[..];
-        let Ok(header) = take::<super::wire::Header>(&mut arguments, "header") else { return 1 };
-        progress.store(header.number, Ordering::Release);
-        let mut results = reply(Ok(()));
+        let Ok(header) = take::<Header>(&mut arguments, "header") else { return 1 };
+        begun.store(header.number, Ordering::Release);
+        let mut results = vec![0; LENGTH];
         Items { header, arguments, results: &mut results, stream, mark: &mark }.run();
         // Whoever has the result of a task can rely on its lines being out.
         let _ = io::stdout().flush();
@@ -84,13 +79,7 @@ fn read_frame(reader: &mut impl Read, body: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// The beginning of a reply, with room for its length.
-fn reply(started: Result<(), Failure>) -> Vec<u8> {
-    let mut frame = vec![0; LENGTH];
-    let _ = append(&mut frame, &started, "start");
-    frame
-}
-
+/// `frame` begins with room for its length.
 fn write_frame(writer: &mut impl Write, mut frame: Vec<u8>) -> io::Result<()> {
     let length = (frame.len() - LENGTH) as u64;
     frame[..LENGTH].copy_from_slice(&length.to_ne_bytes());

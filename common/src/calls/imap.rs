@@ -7,11 +7,8 @@ use std::vec::IntoIter;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::Data;
-use super::calls::Calls;
-use super::error::{Error, Result};
-use super::job::{Arguments, Job, Order, results};
-use super::wire::Call;
+use super::{Arguments, Calls, Data, Error, Result, results};
+use crate::pool::{Call, Job, Order};
 
 /// The results of [`imap`](Calls::imap) or [`imap_unordered`](Calls::imap_unordered), one for each
 /// item of the input: a result or that item's own error.

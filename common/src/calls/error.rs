@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use serde::{Deserialize, Serialize};
 
 use crate::ExitStatus;
 
@@ -122,23 +121,5 @@ impl fmt::Display for Tasks {
             Range { start, .. } => write!(f, "task {}", start + 1)?,
         }
         self.total.map_or(Ok(()), |total| write!(f, " of {total}"))
-    }
-}
-
-/// Why a worker could not finish one item, as it travels to the parent.
-#[derive(Serialize, Deserialize)]
-pub(super) enum Failure {
-    Panicked { message: String, location: String },
-    Codec { message: String },
-}
-
-impl Failure {
-    pub(super) fn at(self, tasks: Tasks, pid: u32) -> Error {
-        match self {
-            Failure::Panicked { message, location } => {
-                Error::Panicked { tasks, pid, message, location }
-            }
-            Failure::Codec { message } => Error::Codec { tasks, message },
-        }
     }
 }

@@ -1,4 +1,15 @@
-//! The calls that a pool takes, and their options.
+//! What a pool can be asked, and what it answers: `map`, `apply`, `imap` and their kin.
+//!
+//! * this file: the calls and their options; the answer of a call is put together here
+//! * `codec`: arguments and results as bytes
+//! * `imap`: results while the input is still being read
+//! * `result`: an answer that is on its way
+//! * `error`: what can become of a task other than its result
+
+mod codec;
+mod error;
+mod imap;
+mod result;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,14 +17,15 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::error::{Error, Result, Tasks};
-use super::imap::Imap;
-use super::job::{Arguments, Job, Order, guarded, results};
-use super::result::AsyncResult;
-use super::wire::Call;
-use super::{Data, Shared};
+use crate::pool::{Call, Job, Order, Shared};
 
-/// The calls of a [`Pool`](super::Pool). A pool is its calls with Python's defaults; an option
+pub use codec::Data;
+pub(crate) use codec::{Arguments, Failure, append, caught, guarded, results, take};
+pub use error::{Error, Result, Tasks};
+pub use imap::Imap;
+pub use result::AsyncResult;
+
+/// The calls of a [`Pool`](crate::Pool). A pool is its calls with Python's defaults; an option
 /// gives the same calls with that option.
 ///
 /// ```
@@ -24,10 +36,10 @@ use super::{Data, Shared};
 /// ```
 #[derive(Clone)]
 pub struct Calls {
-    pub(super) shared: Arc<Shared>,
-    pub(super) chunksize: Option<usize>,
-    pub(super) buffersize: Option<usize>,
-    pub(super) limit: Option<Duration>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) chunksize: Option<usize>,
+    pub(crate) buffersize: Option<usize>,
+    pub(crate) limit: Option<Duration>,
 }
 
 impl Calls {
@@ -74,13 +86,12 @@ impl Calls {
 
     /// How many workers the pool has.
     pub fn workers(&self) -> usize {
-        self.shared.wakes.len()
+        self.shared.workers()
     }
 
     /// The process ids of the workers that live now. A dead one is replaced, so they change.
     pub fn pids(&self) -> Vec<u32> {
-        let pids = self.shared.pids.iter().map(|pid| pid.load(Ordering::Relaxed));
-        pids.filter(|&pid| pid != 0).collect()
+        self.shared.pids()
     }
 
     /// Runs `function` on each item; the results are in the order of the input. Blocks.

@@ -1,0 +1,128 @@
+//! Arguments and results as bytes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use postcard::ser_flavors::Flavor;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result, Tasks};
+use crate::panics;
+
+/// What can cross to a worker and back: any type that `serde` can turn into bytes and back, and that
+/// borrows nothing. Implemented for all such types.
+pub trait Data: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Data for T {}
+
+/// Encoded arguments one after another.
+pub(crate) struct Arguments {
+    pub(crate) bytes: Vec<u8>,
+    /// Where each begins, and the end of the last.
+    pub(crate) bounds: Vec<usize>,
+    /// The position of the first in the call's input, and the length of that input if it is known.
+    pub(crate) first: usize,
+    pub(crate) total: Option<usize>,
+}
+
+impl Arguments {
+    pub(crate) fn encode<A: Data>(first: usize, all: impl Iterator<Item = A>) -> Result<Self> {
+        let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
+        for (index, argument) in all.enumerate() {
+            append(&mut bytes, &argument, "argument").map_err(|failure| {
+                let range = first + index..first + index + 1;
+                failure.at(Tasks { range, total: None }, std::process::id())
+            })?;
+            bounds.push(bytes.len());
+        }
+        Ok(Arguments { bytes, bounds, first, total: None })
+    }
+
+    /// These are all that the call has.
+    pub(crate) fn whole(self) -> Self {
+        Arguments { total: Some(self.count()), ..self }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.bounds.len() - 1
+    }
+}
+
+/// Why a worker could not finish one item, as it travels to the parent.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Failure {
+    Panicked { message: String, location: String },
+    Codec { message: String },
+}
+
+impl Failure {
+    pub(crate) fn at(self, tasks: Tasks, pid: u32) -> Error {
+        match self {
+            Failure::Panicked { message, location } => {
+                Error::Panicked { tasks, pid, message, location }
+            }
+            Failure::Codec { message } => Error::Codec { tasks, message },
+        }
+    }
+}
+
+/// The panic that was just caught.
+pub(crate) fn caught(payload: Box<dyn std::any::Any + Send>) -> Failure {
+    Failure::Panicked { location: panics::location(), message: panics::message(payload) }
+}
+
+/// Appends a value's bytes; after an error some of them may be there.
+pub(crate) fn append(
+    bytes: &mut Vec<u8>,
+    value: &impl Serialize,
+    what: &str,
+) -> Result<(), Failure> {
+    struct Append<'a>(&'a mut Vec<u8>);
+    impl Flavor for Append<'_> {
+        type Output = ();
+        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+            self.0.push(byte);
+            Ok(())
+        }
+        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+        fn finalize(self) -> postcard::Result<()> {
+            Ok(())
+        }
+    }
+    postcard::serialize_with_flavor(value, Append(bytes))
+        .map_err(|error| Failure::Codec { message: format!("{what} cannot be encoded: {error}") })
+}
+
+/// Takes a value off the front of some bytes.
+pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| Failure::Codec {
+        message: format!("{what} cannot be decoded: {error}"),
+    })?;
+    *bytes = rest;
+    Ok(value)
+}
+
+/// The results in a reply, one for each item.
+pub(crate) fn results<R: Data>(
+    tasks: &Tasks,
+    pid: u32,
+    mut reply: &[u8],
+) -> impl Iterator<Item = Result<R>> {
+    let Tasks { range, total } = tasks.clone();
+    range.map(move |item| {
+        guarded(|| {
+            let outcome: Result<Result<R, Failure>, Failure> = take(&mut reply, "result");
+            let tasks = Tasks { range: item..item + 1, total };
+            outcome.and_then(|outcome| outcome).map_err(|failure| failure.at(tasks, pid))
+        })
+    })
+}
+
+/// Runs code of the program in the parent: a panic becomes an error, and the pool goes on.
+pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(code))
+        .unwrap_or_else(|payload| Err(Error::Callback(panics::message(payload))))
+}
