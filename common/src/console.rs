@@ -17,7 +17,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write as _};
 use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -102,7 +102,8 @@ pub fn write_line(text: fmt::Arguments<'_>) {
     write_at_once(|colour| labelled(speaker(), process::id(), &text, colour));
 }
 
-/// Writes a title above what a lesson shows next, with an empty line before it.
+/// Writes a title above what a lesson shows next, with an empty line before it, unless it is
+/// the first.
 ///
 /// ```
 /// use common::console::heading;
@@ -110,11 +111,12 @@ pub fn write_line(text: fmt::Arguments<'_>) {
 /// heading("map: results in the order of the input");
 /// ```
 pub fn heading(text: &str) {
-    write_at_once(
-        |colour| {
-            if colour { format!("\n\x1b[1m{text}\x1b[0m\n") } else { format!("\n{text}\n") }
-        },
-    );
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    let above = if FIRST.swap(false, Ordering::Relaxed) { "" } else { "\n" };
+    write_at_once(|colour| match colour {
+        true => format!("{above}\x1b[1m{text}\x1b[0m\n"),
+        false => format!("{above}{text}\n"),
+    });
 }
 
 /// Colours that can be read on a dark and on a light background. No red: that is for errors.

@@ -96,11 +96,27 @@ pub fn delay_function_b(x: usize, y: usize) -> f64 {
     largest
 }
 
+/// What both functions do between their lines: the largest singular value of a random matrix of
+/// `rows` rows and `columns` columns. That of an empty matrix is 0. For work that must not print.
+///
 /// Both vectors' matrices are computed although the value alone is returned, because numpy's
 /// `svd` computes them by default, too, and most of the time goes there. They are the thin ones
 /// (`rows`×k and k×`columns`, where k is the smaller of both), nalgebra's only choice; numpy's
 /// default is `full_matrices=True`. For a square matrix that is the same.
-fn largest_singular_value(rows: usize, columns: usize) -> f64 {
+///
+/// # Panics and aborts
+///
+/// As [`delay_function`].
+///
+/// # Examples
+///
+/// ```
+/// use common::workload::largest_singular_value;
+///
+/// let largest = largest_singular_value(3, 4);
+/// assert!(0.0 < largest && largest < 12_f64.sqrt());
+/// ```
+pub fn largest_singular_value(rows: usize, columns: usize) -> f64 {
     if rows == 0 || columns == 0 {
         return 0.0; // nalgebra would panic
     }

@@ -1,2 +1,77 @@
-//! A lesson.
-fn main() {}
+//! Lesson 1, the notes' sections *Counting the cores* and *Process*: one process for one function.
+//!
+//! ```text
+//! cargo run -p lesson01_process
+//! ```
+
+use std::io;
+use std::process::{ExitCode, exit};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::cli::{self, Defaults, Flags};
+use common::console::heading;
+use common::process::Running;
+use common::workload::delay_function;
+use common::{ExitStatus, Process, cpu, say};
+
+fn main() -> ExitCode {
+    cli::run(lesson)
+}
+
+fn lesson() -> io::Result<()> {
+    Flags::parse(Defaults { about: "Lesson 1: processes", size: 600, workers: 2 });
+
+    heading("How many processors are there? Three answers");
+    // mp.cpu_count()
+    say!("{:>3} logical: of the whole machine; Python's cpu_count()", cpu::logical());
+    // os.process_cpu_count()
+    say!("{:>3} usable: those this process may use; start so many workers", cpu::usable());
+    say!("{:>3} physical: cores; each may count as two logical ones", cpu::physical());
+
+    heading("Two processes: start both, then wait for both");
+    // p0 = Process(target=delay_function, args=(1,))
+    let p0 = Process::new(|| delay_function(1));
+    let p1 = Process::new(|| delay_function(2));
+    let p0 = p0.start()?;
+    let p1 = p1.start()?;
+    say!("started {} and {}; now p0.join()", p0.pid(), p1.pid());
+    p0.join()?;
+    say!("p0 is gone, its end line is above; p1 is {}", state(&p1)?);
+    p1.join()?;
+    say!("after both joins, all that both had to print is above");
+    say!("join does not say which of them starts or ends first: run it again");
+
+    heading("Memory: the child has a copy");
+    let mut counter = 1;
+    let child = Process::new(|| {
+        counter += 10;
+        say!("I added 10, my counter is {counter}");
+    });
+    child.start()?.join()?;
+    say!("my counter is {counter}: what the child changed was its own copy");
+
+    heading("Exit codes: how a process ended, seen from its parent");
+    show("return", Process::new(|| ()).start()?.join()?);
+    show("exit(3)", Process::new(|| exit(3)).start()?.join()?);
+    say!("the next one panics; the message on stderr is its own:");
+    show("panic!", Process::new(|| panic!("the child gives up")).start()?.join()?);
+
+    let sleeper = Process::new(|| sleep(Duration::from_secs(3600))).start()?;
+    let status = sleeper.join_timeout(Duration::from_millis(100))?;
+    say!("a sleeper: join_timeout(100 ms) {status:?}, is_alive {}", sleeper.is_alive()?);
+    sleeper.kill()?;
+    show("kill()", sleeper.join()?);
+    say!("the numbers are Python's: -9 is signal 9; now is_alive {}", sleeper.is_alive()?);
+    Ok(())
+}
+
+fn state(process: &Running) -> io::Result<&'static str> {
+    Ok(if process.is_alive()? { "still at work" } else { "gone as well" })
+}
+
+fn show(what: &str, status: ExitStatus) {
+    // `code()` is None only if a stranger took the status.
+    let code = status.code().map_or("?".to_owned(), |code| code.to_string());
+    say!("{what:<8} exitcode {code:>2}: it {status}");
+}

@@ -176,6 +176,7 @@ impl Handler {
     /// Ends the worker, if it still lives.
     fn dismiss(&mut self) -> Result<ExitStatus> {
         self.started = false;
+        self.shared.pids[self.slot].store(0, Ordering::Relaxed);
         match self.worker.take() {
             Some(worker) => self.shared.supervisor.reap(worker.pid),
             None => Ok(ExitStatus::Unknown),
