@@ -64,6 +64,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 mod keeper;
+pub mod lesson;
 mod processes;
 
 pub use crate::tests;

@@ -1,0 +1,116 @@
+//! What must hold for every lesson, whatever it shows: how it begins, ends and is interrupted.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::{Test, tests};
+
+/// The lesson's executable. The cases are plain functions and capture nothing.
+static PROGRAM: OnceLock<&'static str> = OnceLock::new();
+
+/// The tests of the lesson whose executable is `program`. To be called by the `main` of a test
+/// target with `harness = false`; each test also fails if the lesson leaves a process behind.
+///
+/// ```no_run
+/// use common::harness;
+///
+/// fn main() {
+///     # const PROGRAM: &str = "lesson04_async";
+///     # /*
+///     const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson04_async");
+///     # */
+///     harness::main(harness::lesson::tests(PROGRAM))
+/// }
+/// ```
+pub fn tests(program: &'static str) -> Vec<Test> {
+    PROGRAM.get_or_init(|| program);
+    tests![
+        it_runs_at_a_small_size,
+        it_runs_with_one_worker_and_the_smallest_matrix,
+        bad_input_gets_one_line_and_exit_status_2,
+        it_ends_quietly_when_nobody_reads_on,
+        ctrl_c_ends_it_without_a_trace,
+    ]
+}
+
+fn lesson(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM.get().expect("`tests` was called"));
+    command.args(arguments).env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    lesson(arguments).output().expect("the lesson can be started")
+}
+
+fn it_runs_at_a_small_size() {
+    let Output { status, stdout, stderr } = run(&["--size", "40", "--workers", "3"]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{status}\n{stderr}");
+    assert!(stdout.lines().count() > 10, "it says little:\n{stdout}");
+    assert!(!stdout.contains('\x1b'), "colours in a file:\n{stdout}");
+}
+
+fn it_runs_with_one_worker_and_the_smallest_matrix() {
+    let Output { status, stderr, .. } = run(&["--size", "1", "--workers", "1", "--seed", "1"]);
+    assert!(status.success(), "{status}\n{}", String::from_utf8_lossy(&stderr));
+}
+
+fn bad_input_gets_one_line_and_exit_status_2() {
+    let bad: [&[&str]; 7] = [
+        &["--workers", "0"],
+        &["--workers", "-1"],
+        &["--size", "0"],
+        &["--size", "abc"],
+        &["--size", "9000000"],
+        &["--seed", "x"],
+        &["--no-such-flag"],
+    ];
+    for arguments in bad {
+        let Output { status, stdout, stderr } = run(arguments);
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{arguments:?}: {status}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+        assert!(stdout.is_empty(), "{arguments:?}: it began to work");
+    }
+}
+
+/// A lesson with a group of its own, and its first line.
+fn first_line(arguments: &[&str]) -> (Child, impl BufRead) {
+    let mut command = lesson(arguments);
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the lesson can be started");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("it says something");
+    assert!(!line.trim().is_empty(), "the first line says nothing");
+    (child, stdout)
+}
+
+fn it_ends_quietly_when_nobody_reads_on() {
+    let (mut child, stdout) = first_line(&["--size", "200"]);
+    drop(stdout);
+    let mut stderr = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it is text");
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{status}\n{stderr}");
+    assert!(!stderr.contains("stdout") && !stderr.contains("ipe"), "{stderr}");
+}
+
+fn ctrl_c_ends_it_without_a_trace() {
+    // Large enough not to end before the signal comes.
+    let (mut child, mut stdout) = first_line(&["--size", "900"]);
+    killpg(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("the group is there");
+    // The end of both: nobody who could write is left.
+    let (mut rest, mut stderr) = (Vec::new(), String::new());
+    stdout.read_to_end(&mut rest).expect("it can be read");
+    child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it is text");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
+    assert!(stderr.lines().count() <= 3, "{stderr}");
+}
