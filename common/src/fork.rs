@@ -25,7 +25,7 @@ use nix::unistd::{ForkResult, Pid};
 
 use crate::console::{self, Role};
 use crate::panics;
-use crate::private_fd::{self, PrivateFd};
+use crate::private::{self, PrivateFd};
 
 /// The kernel's unit of memory; a larger page holds this one.
 const PAGE: usize = 4096;
@@ -57,7 +57,7 @@ pub(crate) fn fork<const N: usize>(
     let mut stdout = io::stdout().lock();
     let stderr = io::stderr().lock();
     let _ = stdout.flush();
-    let private = private_fd::lock();
+    let private = private::lock();
     // No handler of the parent's may run in the child before its handlers are reset.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap_or(SigSet::empty());
 

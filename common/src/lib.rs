@@ -17,7 +17,7 @@ pub mod harness;
 mod os;
 mod panics;
 pub mod pool;
-mod private_fd;
+mod private;
 pub mod process;
 pub mod random;
 pub mod trace;

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::console::Role;
 use crate::fork::{Interrupt, fork};
-use crate::private_fd::{self, PrivateFd};
+use crate::private::{self, PrivateFd};
 use crate::{ExitStatus, os, random};
 
 /// How long a daemon may take to react to SIGTERM before it gets SIGKILL.
@@ -50,8 +50,8 @@ impl<F: FnOnce() -> T, T> Process<F> {
         Process { target, daemon: false }
     }
 
-    /// Whether the process is ended, rather than waited for, when its handle is dropped.
-    /// Python's `daemon=True`.
+    /// Whether the process is ended, rather than waited for, when its handle is dropped or the
+    /// program exits. Python's `daemon=True`.
     pub fn daemon(self, daemon: bool) -> Self {
         Process { daemon, ..self }
     }
@@ -86,7 +86,10 @@ impl<F: FnOnce() -> T, T> Process<F> {
             target();
             0
         })?;
-        match private_fd::pidfd(pid) {
+        if self.daemon {
+            private::lock().add_daemon(pid);
+        }
+        match private::pidfd(pid) {
             Ok(sentinel) => Ok(Running {
                 pid,
                 sentinel,
@@ -97,11 +100,16 @@ impl<F: FnOnce() -> T, T> Process<F> {
             Err(error) => {
                 // Not reaped yet, so the number still means this child.
                 let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
-                os::reap(pid);
+                reap(pid);
                 Err(error.into())
             }
         }
     }
+}
+
+fn reap(pid: Pid) -> ExitStatus {
+    private::lock().remove_daemon(pid);
+    os::reap(pid)
 }
 
 /// A process that was started, running or ended.
@@ -149,7 +157,7 @@ impl Running {
         if self.reaped().is_none() && !os::readable(self.sentinel.as_fd(), deadline) {
             return Ok(None);
         }
-        Ok(Some(*self.reaped().get_or_insert_with(|| os::reap(self.pid))))
+        Ok(Some(*self.reaped().get_or_insert_with(|| reap(self.pid))))
     }
 
     /// The copy of this handle in a forked child must neither wait nor signal: its

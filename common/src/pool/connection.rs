@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::wire::LENGTH;
 use crate::os;
-use crate::private_fd::PrivateFd;
+use crate::private::PrivateFd;
 
 /// The longest reply that is believed: a terabyte.
 const LONGEST: u64 = 1 << 40;

@@ -61,7 +61,7 @@ pub(crate) use job::{Job, Order};
 pub(crate) use wire::Call;
 
 use crate::os::SharedWords;
-use crate::private_fd::{PrivateFd, eventfd};
+use crate::private::{PrivateFd, eventfd};
 use crate::{panics, random};
 use handler::Handler;
 use queue::{Phase, Queue};

@@ -23,7 +23,7 @@ use crate::calls::{Error, Result};
 use crate::console::Role;
 use crate::fork::{Interrupt, fork, ignore};
 use crate::os::SharedWords;
-use crate::private_fd::{PrivateFd, pidfd, receive_with, send_with, socket_pair};
+use crate::private::{PrivateFd, pidfd, receive_with, send_with, socket_pair};
 use crate::{ExitStatus, os, random};
 
 /// What workers get between SIGTERM and SIGKILL.

@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getppid};
 use super::wire::{Header, Items, LENGTH};
 use crate::calls::{append, caught, take};
 use crate::fork::ForkMark;
-use crate::private_fd::PrivateFd;
+use crate::private::PrivateFd;
 use crate::{panics, random};
 
 /// What a buffer may keep between tasks: one huge argument must not cost its memory for ever.

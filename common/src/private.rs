@@ -1,39 +1,49 @@
-//! Descriptors that no forked child may keep.
+//! What belongs to this process alone: descriptors that no forked child may keep, and daemons that
+//! end with it.
 //!
 //! An end of a pipe or socket in the wrong process hides the end of file from everybody else.
 //! Close-on-exec does not help a fork without exec, so [`fork`](crate::fork::fork) closes these in the
 //! child by hand: all that are on a list. The list's lock is held while one is made and put on it,
-//! and across a fork, so no fork can come in between.
+//! and across a fork, so no fork can come in between, and no child finds the lock locked.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
     sendmsg, socketpair,
 };
 use nix::unistd::Pid;
 
-/// The numbers of all private descriptors of this process.
-static PRIVATE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+static OWN: Mutex<Own> = Mutex::new(Own { descriptors: Vec::new(), daemons: Vec::new() });
 
-/// The list, locked.
-pub(crate) struct Private(MutexGuard<'static, Vec<RawFd>>);
+struct Own {
+    /// The numbers of all private descriptors.
+    descriptors: Vec<RawFd>,
+    /// Children that were not reaped yet and end with this process.
+    daemons: Vec<Pid>,
+}
+
+/// The lists, locked.
+pub(crate) struct Private(MutexGuard<'static, Own>);
 
 pub(crate) fn lock() -> Private {
-    Private(PRIVATE.lock().unwrap_or_else(PoisonError::into_inner))
+    Private(OWN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Private {
     /// In a forked child: closes all but `keep`, which are the child's from now on.
     pub(crate) fn keep_only<const N: usize>(mut self, keep: [PrivateFd; N]) -> [PrivateFd; N] {
         let kept = keep.map(|fd| fd.fd.as_raw_fd());
-        for fd in self.0.drain(..).filter(|fd| !kept.contains(fd)) {
+        self.0.daemons.clear();
+        for fd in self.0.descriptors.drain(..).filter(|fd| !kept.contains(fd)) {
             // SAFETY: the list says that it is open and this module's to close; the value that
             // owned it belongs to the parent (see PrivateFd::drop).
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
@@ -42,8 +52,32 @@ impl Private {
         self.adopt(kept.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
+    /// A program that ends by `exit` drops no handles. This child ends all the same.
+    pub(crate) fn add_daemon(&mut self, pid: Pid) {
+        self.0.daemons.push(pid);
+        extern "C" fn end_daemons() {
+            // A fork by other means than this module's has copies of the list, and perhaps of a
+            // locked lock; the daemons are not its own.
+            if OWNER.load(Ordering::Relaxed) == std::process::id() {
+                for pid in &lock().0.daemons {
+                    let _ = kill(*pid, Signal::SIGKILL);
+                }
+            }
+        }
+        static OWNER: AtomicU32 = AtomicU32::new(0);
+        if OWNER.swap(std::process::id(), Ordering::Relaxed) != std::process::id() {
+            // SAFETY: the function takes nothing, does not unwind and stays where it is.
+            let _ = unsafe { libc::atexit(end_daemons) };
+        }
+    }
+
+    /// To be called before the child is reaped: afterwards its number may mean another process.
+    pub(crate) fn remove_daemon(&mut self, pid: Pid) {
+        self.0.daemons.retain(|daemon| *daemon != pid);
+    }
+
     fn adopt<const N: usize>(&mut self, fds: [OwnedFd; N]) -> [PrivateFd; N] {
-        self.0.extend(fds.iter().map(AsRawFd::as_raw_fd));
+        self.0.descriptors.extend(fds.iter().map(AsRawFd::as_raw_fd));
         let owner = std::process::id();
         fds.map(|fd| PrivateFd { fd: ManuallyDrop::new(fd), owner })
     }
@@ -126,7 +160,7 @@ impl Drop for PrivateFd {
             return; // the fork has closed it here, and the number may mean something else
         }
         let mut private = lock();
-        private.0.retain(|&fd| fd != self.fd.as_raw_fd());
+        private.0.descriptors.retain(|&fd| fd != self.fd.as_raw_fd());
         // SAFETY: dropped once, here, and not used afterwards. Closed under the lock: a
         // fork sees it either listed and open or neither.
         unsafe { ManuallyDrop::drop(&mut self.fd) };
