@@ -35,6 +35,25 @@
 //! | the parent | the supervisor: the parent's pidfd | it ends its workers and itself |
 //!
 //! No lock and no pipe is shared between processes. What a worker breaks is its own.
+//!
+//! # What it promises, and what others do
+//!
+//! The others were tried on CPython 3.11.7 with loky 3.7.0 and Pebble 5.2.3, started by fork where
+//! they can be, with two workers. *Hangs* means that no answer came for a minute. The tests are in
+//! `common/tests/promises/`.
+//!
+//! | when | `multiprocessing.Pool` | `ProcessPoolExecutor` | loky | pebble | this pool | shown by |
+//! |---|---|---|---|---|---|---|
+//! | a worker is killed while it runs a task | that task hangs, others go on | every task fails, the pool is broken | every task fails, the pool is broken | that task fails, others go on | that task fails, others go on | `promise_1::each_signal_from_outside_fails_the_running_task_alone` |
+//! | a worker is killed while it is idle | the pool hangs, `terminate` too | the pool is broken | the pool is broken | the pool is broken | it is replaced, nobody hears of it | `promise_1::idle_workers_that_are_killed_are_replaced_and_nobody_hears_of_it` |
+//! | a worker is killed while it writes a large result | hangs | hangs | hangs | hangs | that task fails, others go on | `promise_1::workers_killed_in_the_middle_of_writing_large_results_fail_their_own_tasks` |
+//! | a task calls `exit` | that task hangs | an error | an error | an error | that task fails: its worker is gone | `promise_1::each_way_to_die_fails_its_own_task_and_no_other` |
+//! | a task panics (raises) | an error, the worker lives on | the same | the same | the same | the same | `promise_2::a_panicking_task_does_not_cost_its_worker` |
+//! | a task ignores SIGTERM, and the pool is ended | hangs | hangs | ends | ends | ends | `promise_3::terminate_ends_workers_whatever_they_do` |
+//! | the parent is killed while a worker is busy | the busy worker stays | all workers stay | all workers stay | the busy worker stays | nobody stays | `promise_4::when_the_parent_is_killed_the_workers_of_all_its_pools_go` |
+//! | a task takes too long | `get` gives up, the task goes on | the same | the same | a limit kills it | both | `promise_5::a_limit_kills_the_worker_of_its_task_and_no_other` |
+//! | an endless input | is read without end by `imap` | is read without end by `map` | the same | the same | is read no further than a bound | `promise_6::an_endless_input_is_read_no_further_than_the_bound` |
+//! | the initializer always fails | forks without end, tasks hang | the pool is broken | the pool is broken | the pool is broken | the pool ends with the cause | `promise_7::an_initializer_that_always_fails_ends_the_pool_with_its_cause` |
 
 mod connection;
 mod handler;
