@@ -13,7 +13,12 @@ use clap::{Args, Command, FromArgMatches};
 
 use crate::{random, workload};
 
-/// The flags that all lessons have: `--size N`, `--workers N`, `--seed N`.
+mod pictures;
+
+pub use pictures::Pictures;
+
+/// The flags that all lessons have: `--size N`, `--workers N`, `--seed N` and those for
+/// [`Pictures`] of the run.
 ///
 /// A lesson reads them first of all, before it forks:
 ///
@@ -40,6 +45,10 @@ pub struct Flags {
     /// Draw the same random numbers in each run [default: other numbers each time]
     #[arg(long, value_name = "N", value_parser = whole_number::<u64>, allow_negative_numbers = true)]
     pub seed: Option<u64>,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would show it in the help")]
+    pub pictures: Pictures,
 }
 
 /// What a lesson says about itself and what holds unless a flag says otherwise.
@@ -55,11 +64,11 @@ pub struct Defaults {
 
 impl Flags {
     /// Reads the program's flags and makes them hold: [`random::set_seed`] and
-    /// [`workload::set_size`] are called.
+    /// [`workload::set_size`] are called, and recording is switched on if there is to be a picture.
     ///
-    /// `--help` prints the help and ends the program with exit status 0. Flags that are wrong, or
-    /// matrices for which the machine has no memory (see [`workload::check_size`]), end it with
-    /// exit status 2 and one line on standard error:
+    /// `--help` prints the help and ends the program with exit status 0. Flags that are wrong,
+    /// matrices for which the machine has no memory (see [`workload::check_size`]), or pictures that
+    /// cannot be written, end it with exit status 2 and one line on standard error:
     ///
     /// ```text
     /// lesson02_pool_map: --workers must be at least 1, not 0 (try --help)
@@ -78,9 +87,9 @@ impl Flags {
     ///
     /// #[derive(clap::Args)]
     /// struct Own {
-    ///     /// Draw who ran what when
+    ///     /// Leave the largest task out
     ///     #[arg(long)]
-    ///     timeline: bool,
+    ///     short: bool,
     /// }
     ///
     /// let (flags, own) = Flags::parse_with::<Own>(Defaults {
@@ -89,7 +98,7 @@ impl Flags {
     ///     workers: 5,
     /// });
     /// assert_eq!(flags.workers, 5);
-    /// assert!(!own.timeline);
+    /// assert!(!own.short);
     /// ```
     pub fn parse_with<Own: Args>(defaults: Defaults) -> (Flags, Own) {
         let (flags, own) = parse_from(defaults, env::args_os()).unwrap_or_else(|error| {
@@ -101,14 +110,15 @@ impl Flags {
         if let Err(error) = workload::check_size(flags.size, flags.size, flags.workers) {
             refuse(&format!("{error}: try a smaller --size or fewer --workers"));
         }
+        flags.pictures.prepare(defaults.about).unwrap_or_else(|error| refuse(&error));
         random::set_seed(flags.seed);
         workload::set_size(flags.size);
         (flags, own)
     }
 }
 
-/// Runs a lesson and turns what it returns into the program's exit status: 0, or 1 after one
-/// line on standard error that says what went wrong.
+/// Runs a lesson, draws the [`Pictures`] that its flags asked for and turns what it returns into
+/// the program's exit status: 0, or 1 after one line on standard error that says what went wrong.
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -127,13 +137,12 @@ impl Flags {
 /// Rust prints an error that `main` returns as its `Debug` text, which is for programmers.
 /// In Python: `sys.exit("message")` in an `except` around it all.
 pub fn run<E: Display>(lesson: impl FnOnce() -> Result<(), E>) -> ExitCode {
-    match lesson() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    let done = lesson().map_err(|error| error.to_string());
+    // Also of a lesson that failed: the picture may show why.
+    let drawn = pictures::draw();
+    let errors: Vec<String> = [done.err(), drawn.err()].into_iter().flatten().collect();
+    errors.iter().for_each(|error| complain(error));
+    if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn parse_from<Own: Args>(
@@ -212,9 +221,9 @@ mod tests {
 
     #[derive(Debug, PartialEq, Args)]
     struct Own {
-        /// Draw it
+        /// Leave the largest task out
         #[arg(long)]
-        timeline: bool,
+        short: bool,
     }
 
     fn parse<T: Args>(args: &str) -> Result<(Flags, T), String> {
@@ -228,7 +237,7 @@ mod tests {
         assert_eq!(help, "a lesson");
         let args = ["lesson", "--help"].map(OsString::from);
         let help = parse_from::<Own>(DEFAULTS, args).unwrap_err().to_string();
-        for part in ["--timeline", "[default: 300]", "[default: 2]"] {
+        for part in ["--short", "--timeline", "[default: 300]", "[default: 2]"] {
             assert!(help.contains(part), "{help}");
         }
     }
@@ -245,9 +254,20 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        let (flags, own) = parse::<Own>("--size 7 --workers=3 --timeline --seed 0").unwrap();
+        let (flags, own) = parse::<Own>("--size 7 --workers=3 --short --seed 0").unwrap();
         assert_eq!((flags.size, flags.workers, flags.seed), (7, 3, Some(0)));
-        assert!(own.timeline);
+        assert!(own.short);
+    }
+
+    #[test]
+    fn pictures_are_asked_for() {
+        let (flags, ()) = parse("").unwrap();
+        assert_eq!(flags.pictures, Pictures::default());
+        let (flags, ()) = parse("--svg a.svg --timeline --trace=b.json").unwrap();
+        assert!(flags.pictures.timeline);
+        assert_eq!(flags.pictures.svg, Some("a.svg".into()));
+        assert_eq!(flags.pictures.trace, Some("b.json".into()));
+        assert!(error("--svg").contains("--svg"));
     }
 
     #[test]

@@ -20,9 +20,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
+use serde::{Deserialize, Serialize};
 
 /// What a process is to the program. Numbers start at 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The process that the user started.
     Main,
@@ -32,8 +34,54 @@ pub enum Role {
     Process(usize),
 }
 
-/// The role of this process: the number times three, plus one of the kinds. An atomic and no
-/// mutex, because one that another thread holds at the fork stays locked in the child.
+/// `main`, `worker 2`, `process 1`.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Role::Main => f.pad("main"),
+            Role::Worker(n) => f.pad(&format!("worker {n}")),
+            Role::Process(n) => f.pad(&format!("process {n}")),
+        }
+    }
+}
+
+impl Role {
+    /// In one number: that of the process times three, plus one of the kinds.
+    pub(crate) fn pack(self) -> usize {
+        match self {
+            Role::Main => MAIN,
+            Role::Worker(n) => n * 3 + WORKER,
+            Role::Process(n) => n * 3 + PROCESS,
+        }
+    }
+
+    pub(crate) fn unpack(packed: usize) -> Role {
+        match packed % 3 {
+            MAIN => Role::Main,
+            WORKER => Role::Worker(packed / 3),
+            _ => Role::Process(packed / 3),
+        }
+    }
+
+    /// The terminal's code for how its name is shown.
+    pub(crate) fn style(self) -> &'static str {
+        match self.colour() {
+            None => "1",
+            Some(colour) => COLOURS[colour],
+        }
+    }
+
+    /// Which of the [`COLOURS`] it has; the main process has none.
+    pub(crate) fn colour(self) -> Option<usize> {
+        match self {
+            Role::Main => None,
+            Role::Worker(n) | Role::Process(n) => Some(n.saturating_sub(1) % COLOURS.len()),
+        }
+    }
+}
+
+/// The role of this process, packed. An atomic and no mutex, because one that another thread
+/// holds at the fork stays locked in the child.
 static SPEAKER: AtomicUsize = AtomicUsize::new(MAIN);
 const MAIN: usize = 0;
 const WORKER: usize = 1;
@@ -52,22 +100,12 @@ const PROCESS: usize = 2;
 /// say!("start from {}", 1); // worker 2      4713 │ start from 1
 /// ```
 pub fn set_speaker(role: Role) {
-    let packed = match role {
-        Role::Main => MAIN,
-        Role::Worker(n) => n * 3 + WORKER,
-        Role::Process(n) => n * 3 + PROCESS,
-    };
-    SPEAKER.store(packed, Ordering::Relaxed);
+    SPEAKER.store(role.pack(), Ordering::Relaxed);
 }
 
 /// What this process is.
 pub fn speaker() -> Role {
-    let packed = SPEAKER.load(Ordering::Relaxed);
-    match packed % 3 {
-        MAIN => Role::Main,
-        WORKER => Role::Worker(packed / 3),
-        _ => Role::Process(packed / 3),
-    }
+    Role::unpack(SPEAKER.load(Ordering::Relaxed))
 }
 
 /// Writes a line to standard output, with the role and the id of this process before it. The
@@ -119,19 +157,14 @@ pub fn heading(text: &str) {
     });
 }
 
-/// Colours that can be read on a dark and on a light background. No red: that is for errors.
-const COLOURS: [&str; 5] = ["36", "35", "32", "33", "34"];
+/// Cyan, magenta, green, yellow, blue: they can be read on a dark and on a light background. No red: that is for errors.
+pub(crate) const COLOURS: [&str; 5] = ["36", "35", "32", "33", "34"];
 
 fn labelled(role: Role, pid: u32, text: &str, colour: bool) -> String {
-    let (name, style) = match role {
-        Role::Main => ("main".to_owned(), "1"),
-        Role::Worker(n) => (format!("worker {n}"), style_of(n)),
-        Role::Process(n) => (format!("process {n}"), style_of(n)),
-    };
     // Wide enough for `process 99` and for the largest pid that Linux gives.
-    let mut label = format!("{name:<10} {pid:>7} │");
+    let mut label = format!("{role:<10} {pid:>7} │");
     if colour {
-        label = format!("\x1b[{style}m{label}\x1b[0m");
+        label = format!("\x1b[{}m{label}\x1b[0m", role.style());
     }
     text.split('\n').fold(String::new(), |mut lines, line| {
         writeln!(lines, "{label} {line}").expect("writing to a string does not fail");
@@ -139,12 +172,8 @@ fn labelled(role: Role, pid: u32, text: &str, colour: bool) -> String {
     })
 }
 
-fn style_of(number: usize) -> &'static str {
-    COLOURS[number.saturating_sub(1) % COLOURS.len()]
-}
-
 /// Writes what `text` makes (it is told whether in colour) with one system call.
-fn write_at_once(text: impl FnOnce(bool) -> String) {
+pub(crate) fn write_at_once(text: impl FnOnce(bool) -> String) {
     let mut stdout = io::stdout().lock();
     let text = text(in_colour(&stdout));
     // Standard output passes text that ends in a newline on as a whole, unless something
@@ -198,8 +227,8 @@ mod tests {
     fn colour_is_around_the_label_only() {
         let line = labelled(Role::Worker(1), 7, "text", true);
         assert!(line.starts_with("\x1b[36mworker 1") && line.ends_with("│\x1b[0m text\n"));
-        assert_ne!(style_of(1), style_of(2));
-        assert_eq!(style_of(1), style_of(6));
+        assert_ne!(Role::Worker(1).style(), Role::Worker(2).style());
+        assert_eq!(Role::Worker(1).style(), Role::Process(6).style());
         assert!(!labelled(Role::Worker(1), 7, "text", false).contains('\x1b'));
     }
 

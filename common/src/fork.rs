@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
@@ -151,28 +151,52 @@ fn empty_stdin() {
     }
 }
 
-/// Tells a process from the forks that its tasks make, at the price of reading a byte: the
-/// kernel wipes this page in every child.
-pub(crate) struct ForkMark(NonNull<u8>);
+/// Tells a process from the forks that its tasks make, at the price of reading a number.
+pub(crate) struct ForkMark(&'static AtomicU32);
 
 impl ForkMark {
     /// Marks this process.
     pub(crate) fn new() -> nix::Result<Self> {
-        let size = NonZeroUsize::MIN.saturating_add(PAGE - 1);
-        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
-        // SAFETY: a new anonymous mapping touches nobody's memory.
-        let page = unsafe { mmap_anonymous(None, size, prot, flags)? }.cast::<u8>();
-        // SAFETY: the page was just mapped, is this value's alone, and is never unmapped.
-        unsafe {
-            madvise(page.cast(), PAGE, MmapAdvise::MADV_WIPEONFORK)?;
-            page.write_volatile(1);
-        }
-        Ok(ForkMark(page))
+        let word = wiped_on_fork()?;
+        word.store(1, Ordering::Relaxed);
+        Ok(ForkMark(word))
     }
 
     /// Whether this process is the one that made the mark.
     pub(crate) fn is_here(&self) -> bool {
-        // SAFETY: the page stays mapped until the process ends.
-        unsafe { self.0.read_volatile() == 1 }
+        self.0.load(Ordering::Relaxed) == 1
     }
+}
+
+/// The id of the process that asks, at the price of reading a number: only the first time
+/// does each process ask the kernel.
+pub(crate) struct OwnPid(&'static AtomicU32);
+
+impl OwnPid {
+    pub(crate) fn new() -> nix::Result<Self> {
+        wiped_on_fork().map(OwnPid)
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        match self.0.load(Ordering::Relaxed) {
+            0 => {
+                let pid = std::process::id();
+                self.0.store(pid, Ordering::Relaxed);
+                pid
+            }
+            pid => pid,
+        }
+    }
+}
+
+/// A number that is zero at first, and zero again in every child: the kernel wipes its page.
+fn wiped_on_fork() -> nix::Result<&'static AtomicU32> {
+    let size = NonZeroUsize::MIN.saturating_add(PAGE - 1);
+    let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+    // SAFETY: a new anonymous mapping touches nobody's memory.
+    let page = unsafe { mmap_anonymous(None, size, prot, flags)? };
+    // SAFETY: the page was just mapped and is used by nobody yet.
+    unsafe { madvise(page, PAGE, MmapAdvise::MADV_WIPEONFORK)? };
+    // SAFETY: aligned to a page, zero, never unmapped; only used as an atomic.
+    Ok(unsafe { page.cast().as_ref() })
 }

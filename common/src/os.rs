@@ -62,6 +62,28 @@ pub(crate) fn reap(pid: Pid) -> ExitStatus {
     }
 }
 
+/// The columns of the terminal that standard output is, if it is one and knows.
+pub(crate) fn terminal_width() -> Option<usize> {
+    // SAFETY: four numbers, for which zero is as good as any.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes a `winsize`, or nothing and an error.
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// Numbers in memory that this process and every fork that follows have in common, until the last
+/// of them has ended. Zero at first. Pages are taken when they are first written to.
+pub(crate) fn shared_for_good(count: usize) -> nix::Result<&'static [AtomicU64]> {
+    let size = count.checked_mul(size_of::<AtomicU64>()).and_then(NonZeroUsize::new);
+    let size = size.ok_or(Errno::EINVAL)?;
+    let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
+    // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
+    let memory = unsafe { mmap_anonymous(None, size, prot, flags)? };
+    // SAFETY: of this size, aligned to a page, zero, never unmapped; only used as atomics.
+    Ok(unsafe { std::slice::from_raw_parts(memory.cast().as_ptr(), count) })
+}
+
 /// A row of numbers in memory that this process and every fork that follows have in common.
 /// Zero at first. No lock: nobody waits for anybody.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nalgebra::DMatrix;
 use rand::RngExt;
 
-use crate::{random, say};
+use crate::{random, say, trace};
 
 /// Rows and columns of [`delay_function`]'s matrix. A static, because the function has one
 /// argument only, as in the notes, and because every fork inherits it.
@@ -66,10 +66,12 @@ pub fn size() -> usize {
 /// assert!((8.0..12.0).contains(&largest));
 /// ```
 pub fn delay_function(x: u32) -> f64 {
-    say!("start from {x}");
-    let largest = largest_singular_value(size(), size());
-    say!("end from {x}");
-    largest
+    trace::task(x, || {
+        say!("start from {x}");
+        let largest = largest_singular_value(size(), size());
+        say!("end from {x}");
+        largest
+    })
 }
 
 /// Decomposes a random matrix of `x` rows and `y` columns, prints when it starts and when it
@@ -90,10 +92,12 @@ pub fn delay_function(x: u32) -> f64 {
 /// assert!(0.0 < largest && largest < 12_f64.sqrt());
 /// ```
 pub fn delay_function_b(x: usize, y: usize) -> f64 {
-    say!("start from {x}, {y}");
-    let largest = largest_singular_value(x, y);
-    say!("end from {x}, {y}");
-    largest
+    trace::task(format_args!("{x}, {y}"), || {
+        say!("start from {x}, {y}");
+        let largest = largest_singular_value(x, y);
+        say!("end from {x}, {y}");
+        largest
+    })
 }
 
 /// What both functions do between their lines: the largest singular value of a random matrix of

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{Arguments, Calls, Data, Error, Result, results};
 use crate::pool::{Call, Job, Order};
+use crate::trace::{self, Kind};
 
 /// The results of [`imap`](Calls::imap) or [`imap_unordered`](Calls::imap_unordered), one for each
 /// item of the input: a result or that item's own error.
@@ -34,6 +35,8 @@ pub struct Imap<R, I: Iterator> {
     early: BTreeMap<usize, Vec<Result<R>>>,
     /// The chunk that is being handed out.
     current: IntoIter<Result<R>>,
+    /// How many items of the input come before what is left of it.
+    position: usize,
 }
 
 /// Which chunk of the call, and its results.
@@ -63,6 +66,7 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
             answers,
             early: BTreeMap::new(),
             current: Vec::new().into_iter(),
+            position: 0,
         };
         imap.fill();
         Ok(imap)
@@ -131,7 +135,7 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R>> {
-        if let Some(result) = self.current.next() {
+        if let Some(result) = self.hand_out() {
             return Some(result);
         }
         // The last chunk is read to its end: the input may go on.
@@ -142,25 +146,33 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
         if let Err(error) = self.calls.shared.check_process() {
             return Some(Err(error));
         }
-        let chunk = loop {
+        let (index, chunk) = loop {
             if self.in_order
                 && let Some(chunk) = self.early.remove(&self.taken)
             {
-                break chunk;
+                break (self.taken, chunk);
             }
             let received = match deadline {
                 None => self.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(deadline) => self.answers.recv_deadline(deadline),
             };
             match received {
-                Ok((_, chunk)) if !self.in_order => break chunk,
+                Ok(chunk) if !self.in_order => break chunk,
                 Ok((index, chunk)) => _ = self.early.insert(index, chunk),
                 Err(_) => return Some(Err(Error::Timeout)),
             }
         };
         self.taken += 1;
+        self.position = index * self.calls.chunksize.unwrap_or(1);
         self.current = chunk.into_iter();
-        self.current.next()
+        self.hand_out()
+    }
+
+    fn hand_out(&mut self) -> Option<Result<R>> {
+        let result = self.current.next()?;
+        self.position += 1;
+        trace::record(Kind::Yield, self.position);
+        Some(result)
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 
 use crate::pool::{Call, Job, Order, Shared};
+use crate::trace;
 
 pub use codec::Data;
 pub(crate) use codec::{Arguments, Failure, append, caught, guarded, results, take};
@@ -107,7 +108,7 @@ impl Calls {
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
     ) -> Result<Vec<R>> {
-        self.map_async(function, input)?.get()
+        trace::call("map", || self.map_async(function, input)?.answer())
     }
 
     /// [`map`](Calls::map) for a function of two arguments. Python's `starmap`. For three or more,
@@ -121,7 +122,7 @@ impl Calls {
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
     ) -> Result<Vec<R>> {
-        self.starmap_async(function, input)?.get()
+        trace::call("starmap", || self.starmap_async(function, input)?.answer())
     }
 
     /// Runs `function` on one argument and waits for its result: five in a row are one after
@@ -137,7 +138,7 @@ impl Calls {
     ///
     /// As [`map`](Calls::map).
     pub fn apply<A: Data, R: Data>(&self, function: fn(A) -> R, argument: A) -> Result<R> {
-        self.apply_async(function, argument)?.get()
+        trace::call("apply", || self.apply_async(function, argument)?.answer())
     }
 
     /// [`map`](Calls::map) without waiting. Python's `map_async`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::error::{Error, Result};
+use crate::trace;
 
 /// The answer of an asynchronous call, now or later. Python's `AsyncResult`.
 ///
@@ -70,7 +71,12 @@ impl<T> AsyncResult<T> {
     /// Of a map, that of the first task that failed, when all have ended. If the pool is
     /// terminated meanwhile, or was before, [`Error::Terminated`].
     pub fn get(self) -> Result<T> {
-        self.wait();
+        trace::call("get", || self.answer())
+    }
+
+    /// `get` as a part of another call.
+    pub(super) fn answer(self) -> Result<T> {
+        self.receive(None);
         self.answer.into_inner().unwrap_or(Err(Error::Terminated))
     }
 
@@ -81,7 +87,8 @@ impl<T> AsyncResult<T> {
     /// [`Error::Timeout`] if there is no answer yet; the call goes on, and may be asked again.
     /// Otherwise as [`get`](AsyncResult::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<&T> {
-        match self.receive(Instant::now().checked_add(timeout)) {
+        let deadline = Instant::now().checked_add(timeout);
+        match trace::call("get", || self.receive(deadline)) {
             None => Err(Error::Timeout),
             Some(answer) => answer.as_ref().map_err(Clone::clone),
         }
@@ -89,18 +96,19 @@ impl<T> AsyncResult<T> {
 
     /// Waits until there is an answer, a result or an error. Python's `wait()`.
     pub fn wait(&self) {
-        self.receive(None);
+        trace::call("wait", || self.receive(None));
     }
 
     /// Waits for at most `timeout`; whether there is an answer. Python's `wait(timeout)`
     /// followed by `ready()`.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.receive(Instant::now().checked_add(timeout)).is_some()
+        let deadline = Instant::now().checked_add(timeout);
+        trace::call("wait", || self.receive(deadline)).is_some()
     }
 
     /// Whether there is an answer. Python's `ready()`.
     pub fn ready(&self) -> bool {
-        self.wait_timeout(Duration::ZERO)
+        self.receive(Some(Instant::now())).is_some()
     }
 
     /// Whether the answer is a result; `None` if there is no answer yet, where Python's

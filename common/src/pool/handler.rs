@@ -14,7 +14,8 @@ use super::job::Task;
 use super::queue::{Next, Phase};
 use super::wire::{Header, LENGTH};
 use crate::calls::{Error, Failure, Result, append, take};
-use crate::{ExitStatus, os};
+use crate::console::Role;
+use crate::{ExitStatus, os, trace};
 
 /// So many workers in a row that cannot start end the pool; and a task with which so many die before
 /// they begin it has failed.
@@ -177,10 +178,10 @@ impl Handler {
     fn dismiss(&mut self) -> Result<ExitStatus> {
         self.started = false;
         self.shared.pids[self.slot].store(0, Ordering::Relaxed);
-        match self.worker.take() {
-            Some(worker) => self.shared.supervisor.reap(worker.pid),
-            None => Ok(ExitStatus::Unknown),
-        }
+        let Some(worker) = self.worker.take() else { return Ok(ExitStatus::Unknown) };
+        let status = self.shared.supervisor.reap(worker.pid);
+        trace::died(Role::Worker(self.slot + 1), worker.pid.as_raw() as u32);
+        status
     }
 }
 

@@ -1,12 +1,41 @@
-//! Who worked when.
+//! Who did what when.
 //!
 //! Results cannot tell a pool from a loop: both return the same numbers. Intervals can: where
 //! two of them overlap, two processes worked at once.
+//!
+//! * this file: [`Span`], an interval that a task returns with its result
+//! * `log`: events that all processes write into memory that they share
+//! * `layout`: from events to lanes, boxes and marks
+//! * `timeline`, `svg`, `json`: the pictures
+//!
+//! A lesson's flags `--timeline`, `--svg` and `--trace` switch recording on, and
+//! [`cli::run`](crate::cli::run) draws what was recorded.
+//!
+//! The log is a row of records of one size. Who has something to record takes the next number from a
+//! counter (one atomic addition), fills the record of that number in and writes its time last, which
+//! makes it valid. So there is no lock that a killed process could keep and no pipe that could be
+//! full; what is in the log stays there whoever dies; and only one record, that which was being
+//! written, can lack its time. Python's `multiprocessing.Queue` has a thread that writes and a lock: what
+//! a killed process had put into it may be lost, and the lock with it.
+
+mod json;
+mod layout;
+mod log;
+#[cfg(test)]
+mod samples;
+mod svg;
+mod timeline;
 
 use std::process;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use json::trace_json;
+pub use log::{CAPACITY, Event, Kind, call, died, enable, events, lost, record, task};
+pub use svg::{describe, svg};
+pub use timeline::timeline;
+pub(crate) use timeline::timeline_in;
 
 /// A piece of work: the process that did it, when it began and when it ended.
 ///
