@@ -162,7 +162,7 @@ fn a_task_that_panics_has_an_end() {
             }
         })
     };
-    assert!(trace::call("map", || pool.map(gives_up, [1, 2])).is_err());
+    assert!(pool.map(gives_up, [1, 2]).is_err());
     assert_eq!(kinds(pid), [Kind::Start, Kind::End, Kind::Start, Kind::End]);
     assert!(of(pid).iter().all(|event| event.role == Role::Worker(1)));
     assert_eq!(kinds(id()), [Kind::Call, Kind::Return]);
@@ -199,7 +199,7 @@ fn lesson() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse(Defaults { about: "A <lesson>", size: 2, workers: 2 });
     say!("at work");
     let pool = Pool::new(flags.workers)?;
-    trace::call("map", || pool.map(delay_function, [1, 2, 3, 4]))?;
+    pool.map(delay_function, [1, 2, 3, 4])?;
     match env::var(LESSON)?.as_str() {
         "fails" => Err("the lesson failed".into()),
         _ => Ok(()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
-use common::trace::Span;
+use common::trace::{self, Span};
 use common::workload::{self, delay_function, delay_function_b, largest_singular_value};
 use common::{Pool, Process, pool, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -95,7 +95,7 @@ const MANY: u32 = 200;
 /// Prints nothing: a line in the middle of a progress bar spoils both.
 fn decompose(task: u32) -> u32 {
     let n = if task % 5 == 1 { workload::size() } else { workload::size() / 2 };
-    largest_singular_value(n, n);
+    trace::task(task, || largest_singular_value(n, n));
     task
 }
 

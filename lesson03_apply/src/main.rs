@@ -10,7 +10,7 @@ use std::process::{ExitCode, abort};
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
 use common::pool::Error;
-use common::trace::{Span, overlap, wall};
+use common::trace::{self, Span, overlap, wall};
 use common::workload::delay_function;
 use common::{Pool, cpu, say};
 
@@ -65,8 +65,10 @@ fn timed(x: u32) -> Span {
 
 /// Stands for a library in C that goes wrong: no panic, so nothing in its process can catch it.
 fn crashes(x: u32) -> f64 {
-    say!("start from {x}, and abort");
-    abort()
+    trace::task(x, || {
+        say!("start from {x}, and abort");
+        abort()
+    })
 }
 
 fn show(call: &str, spans: &[Span], pool: &Pool) {
