@@ -3,7 +3,6 @@
 use std::fmt;
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 use serde::{Deserialize, Serialize};
 
 /// How a process ended: what `waitpid(2)` says, and Python's `Process.exitcode`.
@@ -39,15 +38,6 @@ impl ExitStatus {
     /// Whether it ended with exit code 0.
     pub fn success(self) -> bool {
         self == ExitStatus::Exited(0)
-    }
-
-    /// What a blocking `waitpid` returned; ECHILD is "unknown", never an error.
-    pub(crate) fn from_wait(status: nix::Result<WaitStatus>) -> Self {
-        match status {
-            Ok(WaitStatus::Exited(_, code)) => ExitStatus::Exited(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => ExitStatus::Signaled(signal as i32),
-            _ => ExitStatus::Unknown,
-        }
     }
 }
 

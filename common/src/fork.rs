@@ -125,6 +125,10 @@ fn reset_signals(interrupt: Interrupt) {
             let _ = unsafe { nix::sys::signal::sigaction(signal, &default) };
         }
     }
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: as above.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     if interrupt == Interrupt::IsIgnored {
         ignore(Signal::SIGINT);
     }

@@ -9,6 +9,7 @@ compile_error!(
 pub mod calls;
 pub mod cli;
 pub mod console;
+pub mod contract;
 pub mod cpu;
 mod exit_status;
 mod fork;

@@ -11,7 +11,6 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::Signal;
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::ExitStatus;
@@ -52,13 +51,33 @@ pub(crate) fn readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> bool {
     wait_for(&mut [PollFd::new(fd, PollFlags::POLLIN)], deadline)
 }
 
-/// Waits for a child of this process and takes its exit status.
-pub(crate) fn reap(pid: Pid) -> ExitStatus {
+/// Waits for a child of this process and takes its exit status: by its pidfd, because a number may
+/// mean another child by now, if somebody else reaped this one.
+pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> ExitStatus {
+    wait_id(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t)
+}
+
+/// The same for a child that nobody can have reaped yet and that has no pidfd.
+pub(crate) fn reap_pid(pid: Pid) -> ExitStatus {
+    wait_id(libc::P_PID, pid.as_raw() as libc::id_t)
+}
+
+/// `nix` has no number for a real-time signal, and would lose the status.
+fn wait_id(kind: libc::idtype_t, id: libc::id_t) -> ExitStatus {
     loop {
-        match waitpid(pid, None) {
-            Err(Errno::EINTR) => {}
-            status => return ExitStatus::from_wait(status),
-        }
+        // SAFETY: zero is a value of each of its fields.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel writes to `info`, which lives long enough.
+        let result = unsafe { libc::waitid(kind, id, &mut info, libc::WEXITED) };
+        return match Errno::result(result) {
+            Err(Errno::EINTR) => continue,
+            Err(_) => ExitStatus::Unknown,
+            // SAFETY: the kernel has filled in the fields of a child's end.
+            Ok(_) => match (info.si_code, unsafe { info.si_status() }) {
+                (libc::CLD_EXITED, code) => ExitStatus::Exited(code),
+                (_, signal) => ExitStatus::Signaled(signal),
+            },
+        };
     }
 }
 

@@ -117,35 +117,40 @@ pub(crate) fn eventfd() -> nix::Result<PrivateFd> {
     Ok(fd)
 }
 
-/// Sends a message and some descriptors with it.
-pub(crate) fn send_with(socket: &PrivateFd, bytes: &[u8], fds: &[&PrivateFd]) -> nix::Result<()> {
-    let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
+/// Sends a message, and a descriptor with it.
+pub(crate) fn send_with(
+    socket: &PrivateFd,
+    bytes: &[u8],
+    fd: Option<&PrivateFd>,
+) -> nix::Result<()> {
+    let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&fds)];
     let rights = if fds.is_empty() { &[] } else { &rights[..] };
-    let (fd, parts) = (socket.as_fd().as_raw_fd(), [IoSlice::new(bytes)]);
-    sendmsg::<()>(fd, &parts, rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    let (socket, parts) = (socket.as_fd().as_raw_fd(), [IoSlice::new(bytes)]);
+    sendmsg::<()>(socket, &parts, rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
 }
 
-/// Receives a message that is there, of at most 64 bytes, and the two descriptors that may have
-/// come with it: `None` if there were none, or if this process has no room for them. An empty
-/// message is the end of file.
-pub(crate) fn receive_with(socket: &PrivateFd) -> nix::Result<(Vec<u8>, Option<[PrivateFd; 2]>)> {
+/// Receives a message that is there, of at most 64 bytes, and the descriptor that came with it:
+/// `None` if none did, or if this process has no room for it. An empty message is the end of file.
+pub(crate) fn receive_with(socket: &PrivateFd) -> nix::Result<(Vec<u8>, Option<PrivateFd>)> {
     let mut private = lock();
     let mut bytes = vec![0; 64];
-    let mut room = nix::cmsg_space!([RawFd; 2]);
+    let mut room = nix::cmsg_space!(RawFd);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut room), flags)?;
-    let fds = message.cmsgs()?.flat_map(|control| match control {
-        ControlMessageOwned::ScmRights(fds) => fds,
-        _ => Vec::new(),
-    });
-    // SAFETY: the kernel has just made them for this process.
-    let fds: Vec<_> = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect();
-    let fds = fds.try_into().ok().map(|fds| private.adopt(fds));
+    // An error means that the kernel found no room for it.
+    let fd = match message.cmsgs().ok().and_then(|mut all| all.next()) {
+        Some(ControlMessageOwned::ScmRights(fds)) => fds.first().map(|&fd| {
+            // SAFETY: the kernel has just made it for this process.
+            let [fd] = private.adopt([unsafe { OwnedFd::from_raw_fd(fd) }]);
+            fd
+        }),
+        _ => None,
+    };
     let length = message.bytes;
     bytes.truncate(length);
-    Ok((bytes, fds))
+    Ok((bytes, fd))
 }
 
 impl AsFd for PrivateFd {

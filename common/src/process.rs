@@ -97,19 +97,28 @@ impl<F: FnOnce() -> T, T> Process<F> {
                 parent: std::process::id(),
                 status: Mutex::new(None),
             }),
+            // It has ended, and somebody else has reaped it.
+            Err(nix::errno::Errno::ESRCH) => {
+                private::lock().remove_daemon(pid);
+                let sentinel = private::eventfd()?;
+                let _ = nix::unistd::write(&sentinel, &1u64.to_ne_bytes());
+                Ok(Running {
+                    pid,
+                    sentinel,
+                    daemon: self.daemon,
+                    parent: std::process::id(),
+                    status: Mutex::new(Some(ExitStatus::Unknown)),
+                })
+            }
             Err(error) => {
                 // Not reaped yet, so the number still means this child.
                 let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
-                reap(pid);
+                private::lock().remove_daemon(pid);
+                os::reap_pid(pid);
                 Err(error.into())
             }
         }
     }
-}
-
-fn reap(pid: Pid) -> ExitStatus {
-    private::lock().remove_daemon(pid);
-    os::reap(pid)
 }
 
 /// A process that was started, running or ended.
@@ -157,7 +166,10 @@ impl Running {
         if self.reaped().is_none() && !os::readable(self.sentinel.as_fd(), deadline) {
             return Ok(None);
         }
-        Ok(Some(*self.reaped().get_or_insert_with(|| reap(self.pid))))
+        Ok(Some(*self.reaped().get_or_insert_with(|| {
+            private::lock().remove_daemon(self.pid);
+            os::reap(self.sentinel.as_fd())
+        })))
     }
 
     /// The copy of this handle in a forked child must neither wait nor signal: its
@@ -213,6 +225,9 @@ impl Running {
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
         self.check_parent()?;
+        if self.reaped().is_some() {
+            return Ok(());
+        }
         match os::pidfd_send_signal(self.sentinel.as_fd(), signal) {
             Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
             Err(error) => Err(error.into()),

@@ -29,7 +29,7 @@ impl Arguments {
     pub(crate) fn encode<A: Data>(first: usize, all: impl Iterator<Item = A>) -> Result<Self> {
         let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
         for (index, argument) in all.enumerate() {
-            append(&mut bytes, &argument, "argument").map_err(|failure| {
+            append_item(&mut bytes, &argument, "argument").map_err(|failure| {
                 let range = first + index..first + index + 1;
                 failure.at(Tasks { range, total: None }, std::process::id())
             })?;
@@ -105,6 +105,37 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result
     Ok(value)
 }
 
+/// A value with its length before it: one that was spoiled does not spoil the next.
+pub(crate) fn append_item(
+    bytes: &mut Vec<u8>,
+    value: &impl Serialize,
+    what: &str,
+) -> Result<(), Failure> {
+    let start = bytes.len();
+    bytes.extend([0; 8]);
+    append(bytes, value, what)?;
+    let length = (bytes.len() - start - 8) as u64;
+    bytes[start..start + 8].copy_from_slice(&length.to_ne_bytes());
+    Ok(())
+}
+
+/// The opposite. All of its bytes must have a meaning.
+pub(crate) fn take_item<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result<T, Failure> {
+    let cut = || Failure::Codec { message: format!("{what} cannot be decoded: it is cut off") };
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+    let length = u64::from_ne_bytes(*length) as usize;
+    let (mut item, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    *bytes = rest;
+    let value = take(&mut item, what)?;
+    match item {
+        [] => Ok(value),
+        more => {
+            let message = format!("{what} cannot be decoded: {} bytes are left over", more.len());
+            Err(Failure::Codec { message })
+        }
+    }
+}
+
 /// The results in a reply, one for each item.
 pub(crate) fn results<R: Data>(
     tasks: &Tasks,
@@ -114,7 +145,7 @@ pub(crate) fn results<R: Data>(
     let Tasks { range, total } = tasks.clone();
     range.map(move |item| {
         guarded(|| {
-            let outcome: Result<Result<R, Failure>, Failure> = take(&mut reply, "result");
+            let outcome: Result<Result<R, Failure>, Failure> = take_item(&mut reply, "result");
             let tasks = Tasks { range: item..item + 1, total };
             outcome.and_then(|outcome| outcome).map_err(|failure| failure.at(tasks, pid))
         })

@@ -21,7 +21,9 @@ use crate::pool::{Call, Job, Order, Shared};
 use crate::trace;
 
 pub use codec::Data;
-pub(crate) use codec::{Arguments, Failure, append, caught, guarded, results, take};
+pub(crate) use codec::{
+    Arguments, Failure, append, append_item, caught, guarded, results, take, take_item,
+};
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
 pub use result::AsyncResult;
@@ -87,12 +89,13 @@ impl Calls {
 
     /// How many workers the pool has.
     pub fn workers(&self) -> usize {
-        self.shared.workers()
+        self.shared.pids.len()
     }
 
     /// The process ids of the workers that live now. A dead one is replaced, so they change.
     pub fn pids(&self) -> Vec<u32> {
-        self.shared.pids()
+        let pids = self.shared.pids.iter().map(|pid| pid.load(Ordering::Relaxed));
+        pids.filter(|&pid| pid != 0).collect()
     }
 
     /// Runs `function` on each item; the results are in the order of the input. Blocks.

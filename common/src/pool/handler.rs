@@ -134,14 +134,15 @@ impl Handler {
         };
         let sent = worker.send([&frame(&task, number), task.input()], &until);
         let halt = match sent.and_then(|()| worker.receive(&until)) {
-            Ok(reply) => {
-                task.answer(pid, Ok(reply));
+            Ok(reply) if reply.starts_with(&number.to_ne_bytes()) => {
+                task.answer(pid, Ok(&reply[8..]));
                 self.done += 1;
                 return match shared.max_tasks {
                     Some(most) if self.done >= most.get() => self.dismiss().map(drop),
                     _ => Ok(()),
                 };
             }
+            Ok(_) => Halt::Dead, // the answer to something else
             Err(halt) => halt,
         };
         // The worker is gone before anybody hears of it.

@@ -53,8 +53,8 @@ pub(super) struct Task {
 impl Task {
     /// The tasks of a job, one by one: those of a million are never there all at once.
     pub(super) fn of(job: &Arc<Job>, index: usize) -> Option<Task> {
-        let start = index * job.chunksize;
-        let end = job.arguments.count().min(start + job.chunksize);
+        let start = index.checked_mul(job.chunksize)?;
+        let end = job.arguments.count().min(start.saturating_add(job.chunksize));
         (start < end).then(|| Task {
             job: job.clone(),
             range: start..end,

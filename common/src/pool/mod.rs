@@ -142,7 +142,7 @@ pub(crate) struct Shared {
     /// One for each handler: it waits for its worker and for this.
     wakes: Vec<PrivateFd>,
     /// Of the workers that live now; 0 for none.
-    pids: Vec<AtomicU32>,
+    pub(crate) pids: Vec<AtomicU32>,
     /// How many workers in a row could not start, and why the first could not.
     failures: Mutex<(u32, Option<Error>)>,
     max_tasks: Option<NonZeroUsize>,
@@ -175,15 +175,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.wakes.len()
-    }
-
-    pub(crate) fn pids(&self) -> Vec<u32> {
-        let pids = self.pids.iter().map(|pid| pid.load(Ordering::Relaxed));
-        pids.filter(|&pid| pid != 0).collect()
-    }
-
     fn is_over(&self) -> bool {
         matches!(self.queue.phase(), Phase::Over(_))
     }
@@ -212,8 +203,9 @@ impl Shared {
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
     fn end(&self, cause: Error) {
         if self.queue.end(cause) {
-            self.wake_all();
+            // First: a handler that wakes must not have its worker killed without a grace.
             self.supervisor.dismiss();
+            self.wake_all();
         }
     }
 }

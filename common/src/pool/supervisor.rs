@@ -37,7 +37,7 @@ enum Request {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    /// With two descriptors: the parent's end of the worker's socket, and its pidfd.
+    /// With the parent's end of the worker's socket.
     Forked {
         pid: i32,
     },
@@ -49,7 +49,6 @@ enum Answer {
 
 /// The parent's side.
 pub(super) struct Supervisor {
-    pid: Pid,
     pidfd: PrivateFd,
     control: PrivateFd,
     /// One request at a time. Not around `control` itself: the end must not wait for a turn.
@@ -74,10 +73,10 @@ impl Supervisor {
         })
         .map_err(system)?;
         match pidfd(pid) {
-            Ok(pidfd) => Ok(Supervisor { pid, pidfd, control, turn: Mutex::new(()) }),
+            Ok(pidfd) => Ok(Supervisor { pidfd, control, turn: Mutex::new(()) }),
             Err(errno) => {
                 drop(control); // its end of file
-                os::reap(pid);
+                os::reap_pid(pid);
                 Err(system(errno))
             }
         }
@@ -86,10 +85,12 @@ impl Supervisor {
     /// A new worker for this slot.
     pub(super) fn fork_worker(&self, slot: usize) -> Result<Connection> {
         match self.ask(Request::Fork { slot })? {
-            (Answer::Forked { pid }, Some([socket, pidfd])) => {
-                Ok(Connection::new(Pid::from_raw(pid), socket, pidfd))
-            }
-            (Answer::Forked { pid }, None) => {
+            (Answer::Forked { pid }, socket) => {
+                // It is not reaped before we ask for that, so the number means this worker.
+                let worker = Pid::from_raw(pid);
+                if let (Some(socket), Ok(pidfd)) = (socket, pidfd(worker)) {
+                    return Ok(Connection::new(worker, socket, pidfd));
+                }
                 self.ask(Request::Reap { pid })?;
                 Err(Error::System("a worker's descriptors", Errno::EMFILE))
             }
@@ -108,10 +109,10 @@ impl Supervisor {
         }
     }
 
-    fn ask(&self, request: Request) -> Result<(Answer, Option<[PrivateFd; 2]>)> {
+    fn ask(&self, request: Request) -> Result<(Answer, Option<PrivateFd>)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let request = postcard::to_stdvec(&request).expect("a request has no form that fails");
-        send_with(&self.control, &request, &[]).map_err(|_| Error::SupervisorDied)?;
+        send_with(&self.control, &request, None).map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
         os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
@@ -131,7 +132,7 @@ impl Supervisor {
         if !os::readable(self.pidfd.as_fd(), Some(deadline)) {
             let _ = os::pidfd_send_signal(self.pidfd.as_fd(), Signal::SIGKILL);
         }
-        os::reap(self.pid);
+        os::reap(self.pidfd.as_fd());
     }
 }
 
@@ -165,18 +166,18 @@ fn serve(
                 match fork_worker(slot, |socket| worker::run(socket, me, begun, initializer)) {
                     Ok((pid, pidfd, socket)) => {
                         let answer = Answer::Forked { pid: pid.as_raw() };
-                        let sent = reply(control, answer, &[&socket, &pidfd]);
+                        let sent = reply(control, answer, Some(&socket));
                         workers.push((pid, pidfd));
                         sent
                     }
-                    Err(errno) => reply(control, Answer::NotForked { errno: errno as i32 }, &[]),
+                    Err(errno) => reply(control, Answer::NotForked { errno: errno as i32 }, None),
                 }
             }
             Ok(Request::Reap { pid }) => {
                 // Only one that was not reaped yet: the number may mean somebody else by now.
                 let worker = workers.iter().position(|(worker, _)| worker.as_raw() == pid);
                 let status = worker.map(|worker| end(workers.swap_remove(worker).0));
-                reply(control, Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), &[])
+                reply(control, Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
             }
             Err(_) => break, // the end of file
         };
@@ -215,10 +216,10 @@ fn fork_worker(
 /// Kills a worker that was not reaped yet, and reaps it.
 fn end(pid: Pid) -> ExitStatus {
     let _ = kill(pid, Signal::SIGKILL);
-    os::reap(pid)
+    os::reap_pid(pid)
 }
 
-fn reply(control: &PrivateFd, answer: Answer, fds: &[&PrivateFd]) -> nix::Result<()> {
+fn reply(control: &PrivateFd, answer: Answer, fd: Option<&PrivateFd>) -> nix::Result<()> {
     let answer = postcard::to_stdvec(&answer).expect("an answer has no form that fails");
-    send_with(control, &answer, fds)
+    send_with(control, &answer, fd)
 }

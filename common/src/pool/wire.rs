@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Data, Failure, append, caught, take};
+use crate::calls::{Data, Failure, append_item, caught, take_item};
 use crate::fork::{ForkMark, exit_now};
 use crate::random;
 
@@ -97,15 +97,15 @@ impl Items<'_> {
             let before = self.results.len();
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                let argument = take(&mut self.arguments, "argument")?;
-                append(self.results, &Ok::<R, Failure>(function(argument)), "result")
+                let argument = take_item(&mut self.arguments, "argument")?;
+                append_item(self.results, &Ok::<R, Failure>(function(argument)), "result")
             }));
             if !self.mark.is_here() {
                 exit_now(0); // a child that the task forked: the reply is the worker's to write
             }
             if let Err(failure) = outcome.unwrap_or_else(|payload| Err(caught(payload))) {
                 self.results.truncate(before);
-                let _ = append(self.results, &Err::<(), _>(failure), "error");
+                let _ = append_item(self.results, &Err::<(), _>(failure), "error");
                 if !self.header.call.goes_on {
                     return;
                 }

@@ -12,7 +12,7 @@ use nix::unistd::{Pid, getppid};
 
 use super::wire::{Header, Items, LENGTH};
 use crate::calls::{append, caught, take};
-use crate::fork::ForkMark;
+use crate::fork::{ForkMark, exit_now};
 use crate::private::PrivateFd;
 use crate::{panics, random};
 
@@ -42,6 +42,9 @@ pub(super) fn run(
     let mark = ForkMark::new();
     let started = initializer
         .map_or(Ok(()), |initializer| catch_unwind(AssertUnwindSafe(initializer)).map_err(caught));
+    if mark.as_ref().is_ok_and(|mark| !mark.is_here()) {
+        exit_now(0); // a child that the initializer forked: the worker is its parent
+    }
     let mut hello = vec![0; LENGTH];
     let _ = append(&mut hello, &started, "hello");
     let (Ok(()), Ok(()), Ok(mark)) = (write_frame(&mut writer, hello), started, mark) else {
@@ -56,6 +59,7 @@ pub(super) fn run(
         let Ok(header) = take::<Header>(&mut arguments, "header") else { return 1 };
         begun.store(header.number, Ordering::Release);
         let mut results = vec![0; LENGTH];
+        results.extend(header.number.to_ne_bytes());
         Items { header, arguments, results: &mut results, stream, mark: &mark }.run();
         // Whoever has the result of a task can rely on its lines being out.
         let _ = io::stdout().flush();

@@ -1,0 +1,521 @@
+//! Ending ends.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use common::{
+    Pool,
+    gate::{Counter, Gate},
+    harness::{eventually, process_state},
+    pool::Error,
+};
+use nix::{
+    sys::signal::{SigHandler, SigSet, Signal, signal},
+    unistd,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::support::*;
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// What a worker may be doing that makes it hard to end.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Stubborn {
+    Waits,
+    Spins,
+    IgnoresTerm,
+    BlocksAll,
+    SpinsAndBlocksAll,
+    WritesToAFullPipe,
+    WritesItsResult,
+    HandlesTerm,
+    Stopped,
+    HasThreads,
+}
+
+const STUBBORN: [Stubborn; 10] = {
+    use Stubborn::*;
+    [
+        Waits,
+        Spins,
+        IgnoresTerm,
+        BlocksAll,
+        SpinsAndBlocksAll,
+        WritesToAFullPipe,
+        WritesItsResult,
+        HandlesTerm,
+        Stopped,
+        HasThreads,
+    ]
+};
+
+static BUSY: Counter = Counter::new();
+
+extern "C" fn carry_on(_: i32) {}
+
+fn be(stubborn: Stubborn) -> String {
+    let wait = || -> String {
+        BUSY.increment();
+        loop {
+            unistd::pause();
+        }
+    };
+    let spin = || -> String {
+        BUSY.increment();
+        loop {
+            std::hint::spin_loop();
+        }
+    };
+    match stubborn {
+        Stubborn::Waits | Stubborn::Stopped => wait(),
+        Stubborn::Spins => spin(),
+        Stubborn::IgnoresTerm => {
+            // SAFETY: to ignore a signal runs no code.
+            unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.unwrap();
+            wait()
+        }
+        Stubborn::HandlesTerm => {
+            // SAFETY: the handler does nothing.
+            unsafe { signal(Signal::SIGTERM, SigHandler::Handler(carry_on)) }.unwrap();
+            wait()
+        }
+        Stubborn::BlocksAll => {
+            SigSet::all().thread_block().unwrap();
+            wait()
+        }
+        Stubborn::SpinsAndBlocksAll => {
+            SigSet::all().thread_block().unwrap();
+            spin()
+        }
+        Stubborn::WritesToAFullPipe => {
+            let (reader, writer) = std::io::pipe().unwrap();
+            BUSY.increment();
+            while unistd::write(&writer, &[0; 4096]).is_ok() {}
+            drop(reader);
+            unreachable!("nobody reads")
+        }
+        Stubborn::WritesItsResult => {
+            BUSY.increment();
+            "x".repeat(256 << 20)
+        }
+        Stubborn::HasThreads => {
+            for _ in 0..4 {
+                thread::spawn(|| {
+                    loop {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            wait()
+        }
+    }
+}
+
+/// A pool whose two workers are both busy with this, and what its handles say when it has ended.
+fn ends(stubborn: Stubborn, end: fn(Pool)) {
+    let before = Before::now();
+    let busy = BUSY.get();
+    let pool = Pool::new(2).unwrap();
+    let running = [(); 2].map(|()| pool.apply_async(be, stubborn).unwrap());
+    BUSY.wait_for(busy + 2);
+    let queued = pool.apply_async(|x: u32| x, 1).unwrap();
+    let workers = pool.pids();
+    if let Stubborn::Stopped = stubborn {
+        workers.iter().copied().for_each(stop);
+    }
+    end(pool);
+    before.is_back();
+    assert!(workers.iter().all(|&pid| process_state(pid).is_none()), "{stubborn:?}");
+    for handle in running {
+        let answer = handle.get().map(|text| text.len());
+        // The one that was writing may have been through.
+        if !matches!((stubborn, &answer), (Stubborn::WritesItsResult, Ok(_))) {
+            assert_eq!(answer, Err(Error::Terminated), "{stubborn:?}");
+        }
+    }
+    let queued = queued.get();
+    assert!(
+        queued == Err(Error::Terminated) || matches!(stubborn, Stubborn::WritesItsResult),
+        "{stubborn:?}: {queued:?}"
+    );
+}
+
+pub fn terminate_ends_workers_whatever_they_do() {
+    set_up(&[&BUSY]);
+    for stubborn in STUBBORN {
+        ends(stubborn, |pool| {
+            pool.terminate();
+            assert!(pool.pids().is_empty());
+        });
+    }
+}
+
+pub fn leaving_the_scope_ends_workers_whatever_they_do() {
+    set_up(&[&BUSY]);
+    for stubborn in STUBBORN {
+        ends(stubborn, drop);
+    }
+}
+
+pub fn a_panic_in_the_scope_ends_the_pool_too() {
+    set_up(&[&BUSY]);
+    for stubborn in [Stubborn::Spins, Stubborn::BlocksAll, Stubborn::Stopped] {
+        ends(stubborn, |pool| {
+            let pool = AssertUnwindSafe(pool);
+            let panicked = catch_unwind(|| {
+                let _pool = pool;
+                panic!("in the scope of a pool");
+            });
+            assert!(panicked.is_err());
+        });
+    }
+}
+
+/// As if the machine had no time for it: it does not answer, and is ended as well.
+pub fn a_stopped_supervisor_does_not_keep_the_pool_from_ending() {
+    set_up(&[&BUSY]);
+    let before = Before::now();
+    for stubborn in [Stubborn::Waits, Stubborn::BlocksAll, Stubborn::Stopped] {
+        let busy = BUSY.get();
+        let pool = Pool::new(2).unwrap();
+        let running = [(); 2].map(|()| pool.apply_async(be, stubborn).unwrap());
+        BUSY.wait_for(busy + 2);
+        let workers = pool.pids();
+        if let Stubborn::Stopped = stubborn {
+            workers.iter().copied().for_each(stop);
+        }
+        stop(supervisor_of(&pool));
+        drop(pool);
+        are_gone(&workers);
+        before.is_back();
+        for handle in running {
+            assert_eq!(handle.get(), Err(Error::Terminated));
+        }
+    }
+}
+
+pub fn workers_get_to_see_sigterm_before_they_are_killed() {
+    static BUSY: Counter = Counter::new();
+    static SEEN: Counter = Counter::new();
+    set_up(&[&BUSY, &SEEN]);
+    extern "C" fn count(_: i32) {
+        SEEN.increment();
+        // SAFETY: ends this process, and may be called in a handler.
+        unsafe { nix::libc::_exit(0) };
+    }
+    fn task((): ()) {
+        // SAFETY: the handler only adds to an atomic and leaves.
+        unsafe { signal(Signal::SIGTERM, SigHandler::Handler(count)) }.unwrap();
+        BUSY.increment();
+        loop {
+            unistd::pause();
+        }
+    }
+    let pool = Pool::new(2).unwrap();
+    let _running = [(); 2].map(|()| pool.apply_async(task, ()).unwrap());
+    BUSY.wait_for(2);
+    drop(pool);
+    assert_eq!(SEEN.get(), 2);
+}
+
+/// In `get`, `wait`, `map`, `join` and iterators, each in a thread of its own, in one of the ways to end.
+fn everybody_is_told(end: fn(&Pool)) {
+    static BUSY: Counter = Counter::new();
+    set_up(&[&BUSY]);
+    fn hold(_: u32) -> u32 {
+        BUSY.increment();
+        loop {
+            unistd::pause();
+        }
+    }
+    let before = Before::now();
+    let owned = Pool::new(2).unwrap();
+    let pool = &owned;
+    let over = || Err(Error::Terminated);
+    let there = AtomicUsize::new(0);
+    let here = || there.fetch_add(1, Ordering::SeqCst);
+    // What a call that comes too late for the end is told.
+    let told = |answer: Result<(), Error>| {
+        assert!(matches!(answer, Err(Error::Terminated | Error::NotRunning)), "{answer:?}");
+    };
+    let handles = [0, 1, 2, 3].map(|x| pool.apply_async(hold, x).unwrap());
+    let [get, wait, get_timeout, wait_timeout] = handles;
+    let mut imap = pool.imap(hold, 0..100).unwrap();
+    let mut unordered = pool.imap_unordered(hold, 0..100).unwrap();
+    let mut endless = pool.imap(hold, 0..).unwrap();
+    let afterwards = pool.map_async(hold, 0..100).unwrap();
+    let mut iterator_afterwards = pool.imap(hold, 0..3).unwrap();
+    let here = &here;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            here();
+            assert_eq!(get.get(), Err(Error::Terminated));
+        });
+        scope.spawn(move || {
+            here();
+            wait.wait();
+            assert!(wait.ready());
+            assert_eq!(wait.successful(), Some(false));
+            assert_eq!(wait.get(), Err(Error::Terminated));
+        });
+        scope.spawn(move || {
+            here();
+            assert_eq!(get_timeout.get_timeout(LONG), Err(Error::Terminated));
+        });
+        scope.spawn(move || {
+            here();
+            assert!(wait_timeout.wait_timeout(LONG));
+        });
+        scope.spawn(move || {
+            here();
+            assert!(imap.next().unwrap() == over());
+            assert!(imap.all(|answer| answer == over()));
+            assert_eq!(imap.next(), None);
+        });
+        scope.spawn(move || {
+            here();
+            assert!(unordered.next_timeout(LONG).unwrap() == over());
+            assert!(unordered.all(|answer| answer == over()));
+        });
+        scope.spawn(move || {
+            here();
+            // It ends, although its input does not.
+            assert!(endless.all(|answer| answer == over()));
+        });
+        scope.spawn(move || {
+            here();
+            told(pool.map(hold, 0..100).map(drop));
+        });
+        scope.spawn(move || {
+            here();
+            told(pool.starmap(|a: u32, _: u32| hold(a), [(1, 2)]).map(drop));
+        });
+        scope.spawn(move || {
+            here();
+            told(pool.apply(hold, 1).map(drop));
+        });
+        eventually("all threads are there", || there.load(Ordering::SeqCst) == 10);
+        BUSY.wait_for(2);
+        end(pool);
+    });
+    assert_eq!(afterwards.get_timeout(Duration::ZERO), Err(Error::Terminated));
+    assert_eq!(afterwards.get(), Err(Error::Terminated));
+    assert_eq!(iterator_afterwards.next(), Some(Err(Error::Terminated)));
+    assert_eq!(iterator_afterwards.count(), 2);
+    assert_eq!(pool.apply(hold, 1), Err(Error::NotRunning));
+    assert_eq!(pool.imap(hold, 0..3).err(), Some(Error::NotRunning));
+    pool.terminate();
+    pool.close();
+    assert_eq!(pool.join(), Ok(()));
+    assert!(pool.pids().is_empty());
+    drop(owned);
+    before.is_back();
+}
+
+pub fn everybody_who_waits_is_told_by_terminate() {
+    everybody_is_told(Pool::terminate);
+}
+
+pub fn everybody_who_waits_is_told_by_terminate_from_another_thread() {
+    everybody_is_told(|pool| {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| pool.terminate());
+            }
+        });
+    });
+}
+
+pub fn who_waits_in_join_is_told_by_terminate() {
+    set_up(&[&BUSY]);
+    let before = Before::now();
+    let pool = Pool::new(1).unwrap();
+    let running = pool.apply_async(be, Stubborn::Waits).unwrap();
+    BUSY.wait_for(1);
+    pool.close();
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| pool.join());
+        pool.terminate();
+        assert_eq!(joining.join().unwrap(), Ok(()));
+    });
+    assert_eq!(running.get(), Err(Error::Terminated));
+    drop(pool);
+    before.is_back();
+}
+
+pub fn terminate_in_a_callback_ends_the_pool() {
+    set_up(&[&BUSY]);
+    let before = Before::now();
+    let pool = Arc::new(Pool::new(2).unwrap());
+    let running = pool.apply_async(be, Stubborn::BlocksAll).unwrap();
+    BUSY.wait_for(1);
+    let (sender, called) = mpsc::channel();
+    let inner = pool.clone();
+    let callback = move |_: &Result<u32, Error>| {
+        inner.terminate();
+        drop(inner);
+        sender.send(()).unwrap();
+    };
+    let answered = pool.apply_async_with(|x: u32| x, 7, callback).unwrap();
+    called.recv().unwrap();
+    assert_eq!(answered.get(), Ok(7));
+    assert_eq!(running.get(), Err(Error::Terminated));
+    drop(pool);
+    before.is_back();
+}
+
+pub fn a_callback_that_never_returns_does_not_keep_the_pool_from_ending() {
+    set_up(&[&BUSY]);
+    let pool = Pool::new(2).unwrap();
+    let running = pool.apply_async(be, Stubborn::BlocksAll).unwrap();
+    BUSY.wait_for(1);
+    let (sender, called) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let callback = move |_: &Result<u32, Error>| {
+        sender.send(()).unwrap();
+        let _ = held.recv();
+    };
+    let answered = pool.apply_async_with(|x: u32| x, 7, callback).unwrap();
+    called.recv().unwrap();
+    let workers = pool.pids();
+    drop(pool);
+    assert!(workers.iter().all(|&pid| process_state(pid).is_none()));
+    assert_eq!(running.get(), Err(Error::Terminated));
+    assert!(!answered.ready());
+    drop(release);
+    assert_eq!(answered.get(), Ok(7));
+}
+
+pub fn terminate_while_workers_are_being_replaced_leaves_nobody() {
+    set_up(&[]);
+    let before = Before::now();
+    for round in 0..30 {
+        let pool = Pool::new(3).unwrap();
+        let dying = pool.map_async(die, vec![Death::ExitAtOnce(1); 30]).unwrap();
+        let more = pool.chunksize(1).map_async(die, vec![Death::ExitAtOnce(1); 50]).unwrap();
+        if round % 2 == 0 {
+            let _ = pool.apply(|x: u32| x, 1);
+        }
+        drop(pool);
+        before.is_back();
+        assert!(dying.get().is_err() && more.get().is_err());
+    }
+}
+
+pub fn a_pool_ended_while_its_workers_are_in_the_initializer_leaves_nobody() {
+    static IN_INITIALIZER: Counter = Counter::new();
+    set_up(&[&IN_INITIALIZER]);
+    let before = Before::now();
+    let pool = Pool::builder(2)
+        .initializer(|| {
+            IN_INITIALIZER.increment();
+            SigSet::all().thread_block().unwrap();
+            loop {
+                unistd::pause();
+            }
+        })
+        .build()
+        .unwrap();
+    let waiting = pool.apply_async(|x: u32| x, 1).unwrap();
+    IN_INITIALIZER.wait_for(2);
+    drop(pool);
+    before.is_back();
+    assert_eq!(waiting.get(), Err(Error::Terminated));
+}
+
+pub fn close_and_join_finish_the_outstanding_work() {
+    static GATE: Gate = Gate::new();
+    static RUN: Counter = Counter::new();
+    set_up(&[&RUN]);
+    GATE.set_up();
+    fn task(x: u64) -> u64 {
+        GATE.wait();
+        RUN.increment();
+        x * x
+    }
+    let before = Before::now();
+    let pool = Pool::new(2).unwrap();
+    let single = pool.apply_async(task, 3).unwrap();
+    let map = pool.chunksize(1).map_async(task, 0..50).unwrap();
+    let imap = pool.imap(task, 0..8).unwrap();
+    assert_eq!(pool.join(), Err(Error::StillRunning));
+    pool.close();
+    pool.close();
+    assert_eq!(pool.apply(task, 1), Err(Error::NotRunning));
+    assert_eq!(pool.map(task, [1]), Err(Error::NotRunning));
+    assert_eq!(pool.imap(task, [1]).err(), Some(Error::NotRunning));
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| pool.join());
+        assert!(!single.ready() && RUN.get() == 0);
+        GATE.open();
+        assert_eq!(joining.join().unwrap(), Ok(()));
+    });
+    assert_eq!(RUN.get(), 59);
+    assert!(pool.pids().is_empty());
+    assert_eq!(pool.join(), Ok(()));
+    assert_eq!(single.get_timeout(Duration::ZERO), Ok(&9));
+    assert_eq!(map.get(), Ok((0..50).map(|x| x * x).collect()));
+    assert_eq!(imap.map(Result::unwrap).sum::<u64>(), (0..8).map(|x| x * x).sum::<u64>());
+    assert_eq!(pool.apply(task, 1), Err(Error::NotRunning));
+    drop(pool);
+    before.is_back();
+}
+
+pub fn join_finishes_the_work_although_workers_die() {
+    static RUN: [Counter; 60] = [const { Counter::new() }; 60];
+    static GATE: Gate = Gate::new();
+    set_up(&RUN.each_ref());
+    GATE.set_up();
+    fn task(x: usize) -> usize {
+        GATE.wait();
+        RUN[x].increment();
+        if x.is_multiple_of(7) {
+            die(Death::Raise(nix::libc::SIGKILL));
+        }
+        x
+    }
+    let before = Before::now();
+    let pool = Pool::new(3).unwrap();
+    let handles = Vec::from_iter((0..60).map(|x| pool.apply_async(task, x).unwrap()));
+    pool.close();
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| pool.join());
+        GATE.open();
+        assert_eq!(joining.join().unwrap(), Ok(()));
+    });
+    for (x, handle) in handles.into_iter().enumerate() {
+        assert!(handle.ready());
+        match x % 7 {
+            0 => _ = died(handle.get()),
+            _ => assert_eq!(handle.get(), Ok(x)),
+        }
+    }
+    assert!(RUN.iter().all(|run| run.get() == 1));
+    drop(pool);
+    before.is_back();
+}
+
+/// The workers die when there is nothing left to do, and the pool is being joined.
+pub fn join_ends_although_idle_workers_are_killed() {
+    set_up(&[]);
+    for _ in 0..20 {
+        let pool = Pool::new(3).unwrap();
+        let (supervisor, workers) = (supervisor_of(&pool), pool.pids());
+        pool.close();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                workers.iter().for_each(|&pid| _ = send_worker(supervisor, pid, Signal::SIGKILL));
+            });
+            assert_eq!(pool.join(), Ok(()));
+        });
+    }
+}
