@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use nix::unistd::Pid;
 
 use super::Shared;
 use super::connection::{Connection, Halt, Until};
@@ -17,7 +18,7 @@ use crate::calls::{Error, Failure, Result, append, take};
 use crate::console::Role;
 use crate::{ExitStatus, os, trace};
 
-/// So many workers in a row that cannot start end the pool; and a task with which so many die before
+/// So many workers in a row that are of no use end the pool; and a task with which so many die before
 /// they begin it has failed.
 const TRIES: u32 = 10;
 
@@ -78,19 +79,21 @@ impl Handler {
             Some(_) => self.hear_hello(),
         };
         match outcome {
-            Err(Error::SupervisorDied) => return Err(Error::SupervisorDied),
-            ref outcome => self.started = outcome.is_ok(),
+            Err(cause) if cause != Error::SupervisorDied => self.failed(cause),
+            outcome => outcome,
         }
-        match self.shared.started(outcome) {
-            Some((failures, first)) if failures >= TRIES => Err(first),
-            Some((failures, _)) => {
-                // What the system refuses now, it may grant in a while.
-                let pause = Instant::now() + Duration::from_millis(1 << failures.min(6));
-                os::readable(self.shared.wakes[self.slot].as_fd(), Some(pause));
-                Ok(())
-            }
-            None => Ok(()),
+    }
+
+    /// A worker was of no use: pauses before the next try, or gives up.
+    fn failed(&self, cause: Error) -> Result<()> {
+        let (failures, first) = self.shared.failed(cause);
+        if failures >= TRIES {
+            return Err(first);
         }
+        // What the system refuses now, it may grant in a while.
+        let pause = Instant::now() + Duration::from_millis(1 << failures.min(6));
+        os::readable(self.shared.wakes[self.slot].as_fd(), Some(pause));
+        Ok(())
     }
 
     fn hear_hello(&mut self) -> Result<()> {
@@ -100,15 +103,16 @@ impl Handler {
             Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| shared.is_over() };
         let hello = worker.receive(&until).ok().map(|mut hello| take(&mut hello, "hello"));
         if let Some(Ok(Ok::<(), Failure>(()))) = hello {
+            self.started = true;
             return Ok(());
         }
         let status = self.dismiss()?;
-        Err(Error::CannotStart(match hello {
-            Some(Ok(Err(Failure::Panicked { message, location }))) => {
-                format!("the initializer panicked in worker {pid} at {location}: {message}")
-            }
-            _ => format!("worker {pid} {status} before it could take a task"),
-        }))
+        Err(match hello {
+            Some(Ok(Err(Failure::Panicked { message, location }))) => Error::CannotStart(format!(
+                "the initializer panicked in worker {pid} at {location}: {message}"
+            )),
+            _ => useless(pid, status),
+        })
     }
 
     /// Waits for a task, and notices meanwhile if the worker dies.
@@ -117,7 +121,11 @@ impl Handler {
         let until = Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| true };
         match worker.wait(PollFlags::POLLIN, &until) {
             Err(Halt::Woken) => Ok(()),
-            _ => self.dismiss().map(drop), // it was asked nothing: that is its end
+            // It was asked nothing: that is its end. Somebody else may have killed it.
+            _ => match (self.done, worker.pid, self.dismiss()?) {
+                (0, pid, status @ ExitStatus::Exited(_)) => self.failed(useless(pid, status)),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -136,11 +144,10 @@ impl Handler {
         let halt = match sent.and_then(|()| worker.receive(&until)) {
             Ok(reply) if reply.starts_with(&number.to_ne_bytes()) => {
                 task.answer(pid, Ok(&reply[8..]));
+                (self.done == 0).then(|| shared.succeeded());
                 self.done += 1;
-                return match shared.max_tasks {
-                    Some(most) if self.done >= most.get() => self.dismiss().map(drop),
-                    _ => Ok(()),
-                };
+                let spent = shared.max_tasks.is_some_and(|most| self.done >= most.get());
+                return if spent { self.dismiss().map(drop) } else { Ok(()) };
             }
             Ok(_) => Halt::Dead, // the answer to something else
             Err(halt) => halt,
@@ -184,6 +191,10 @@ impl Handler {
         trace::died(Role::Worker(self.slot + 1), worker.pid.as_raw() as u32);
         status
     }
+}
+
+fn useless(pid: Pid, status: ExitStatus) -> Error {
+    Error::CannotStart(format!("worker {pid} {status} before it could take a task"))
 }
 
 /// The length and the header of a task's frame; its arguments follow.

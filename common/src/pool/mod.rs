@@ -64,6 +64,7 @@ mod wire;
 mod worker;
 
 use std::convert::Infallible;
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::os::fd::AsFd;
@@ -143,7 +144,7 @@ pub(crate) struct Shared {
     wakes: Vec<PrivateFd>,
     /// Of the workers that live now; 0 for none.
     pub(crate) pids: Vec<AtomicU32>,
-    /// How many workers in a row could not start, and why the first could not.
+    /// How many workers in a row died before they did a task, and why the first did.
     failures: Mutex<(u32, Option<Error>)>,
     max_tasks: Option<NonZeroUsize>,
     /// The process that has the handlers. A fork of it has none.
@@ -188,16 +189,16 @@ impl Shared {
         (0..self.wakes.len()).for_each(|handler| self.wake(handler));
     }
 
-    /// Notes whether a worker could start; if not, how many in a row could not, and why the first
-    /// could not.
-    fn started(&self, outcome: Result<()>) -> Option<(u32, Error)> {
+    /// How many workers in a row were of no use, with this one, and why the first was not.
+    fn failed(&self, cause: Error) -> (u32, Error) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let Err(cause) = outcome else {
-            *failures = (0, None);
-            return None;
-        };
         failures.0 += 1;
-        Some((failures.0, failures.1.get_or_insert(cause).clone()))
+        (failures.0, failures.1.get_or_insert(cause).clone())
+    }
+
+    /// A worker has done a task.
+    fn succeeded(&self) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
     }
 
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
@@ -305,16 +306,13 @@ impl Pool {
             let mut handler = Handler::new(self.shared.clone(), slot);
             handler.fork()?;
             let running = running.clone();
-            let thread = thread::Builder::new()
-                .name(format!("handler of worker {}", slot + 1))
-                .spawn(move || {
-                    let _running = running;
-                    handler.run();
-                })
-                .map_err(|error| {
-                    let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
-                    Error::System("a thread for a worker", errno)
-                })?;
+            let thread = thread::Builder::new().name(format!("handler of worker {}", slot + 1));
+            let thread = thread.spawn(move || {
+                let _running = running;
+                handler.run();
+            });
+            let refused = |error: io::Error| error.try_into().unwrap_or(Errno::EAGAIN);
+            let thread = thread.map_err(|e| Error::System("a thread for a worker", refused(e)))?;
             self.threads().get_or_insert_default().push(thread);
         }
         Ok(())

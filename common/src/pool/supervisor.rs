@@ -37,13 +37,10 @@ enum Request {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    /// With the parent's end of the worker's socket.
-    Forked {
-        pid: i32,
-    },
-    NotForked {
-        errno: i32,
-    },
+    /// The pid. With the parent's end of the worker's socket.
+    Forked(i32),
+    /// The `errno`.
+    NotForked(i32),
     Ended(ExitStatus),
 }
 
@@ -85,7 +82,7 @@ impl Supervisor {
     /// A new worker for this slot.
     pub(super) fn fork_worker(&self, slot: usize) -> Result<Connection> {
         match self.ask(Request::Fork { slot })? {
-            (Answer::Forked { pid }, socket) => {
+            (Answer::Forked(pid), socket) => {
                 // It is not reaped before we ask for that, so the number means this worker.
                 let worker = Pid::from_raw(pid);
                 if let (Some(socket), Ok(pidfd)) = (socket, pidfd(worker)) {
@@ -94,7 +91,7 @@ impl Supervisor {
                 self.ask(Request::Reap { pid })?;
                 Err(Error::System("a worker's descriptors", Errno::EMFILE))
             }
-            (Answer::NotForked { errno }, _) => {
+            (Answer::NotForked(errno), _) => {
                 Err(Error::System("forking a worker", Errno::from_raw(errno)))
             }
             (Answer::Ended(_), _) => Err(Error::SupervisorDied),
@@ -165,12 +162,12 @@ fn serve(
                 let begun = begun.get(slot);
                 match fork_worker(slot, |socket| worker::run(socket, me, begun, initializer)) {
                     Ok((pid, pidfd, socket)) => {
-                        let answer = Answer::Forked { pid: pid.as_raw() };
+                        let answer = Answer::Forked(pid.as_raw());
                         let sent = reply(control, answer, Some(&socket));
                         workers.push((pid, pidfd));
                         sent
                     }
-                    Err(errno) => reply(control, Answer::NotForked { errno: errno as i32 }, None),
+                    Err(errno) => reply(control, Answer::NotForked(errno as i32), None),
                 }
             }
             Ok(Request::Reap { pid }) => {
