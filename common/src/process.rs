@@ -58,7 +58,8 @@ impl<F: FnOnce() -> T, T> Process<F> {
 
     /// Forks. The child runs the closure and exits: with 0 when it returns, with 1 when it
     /// panics (the message is on stderr), with `n` when it calls `std::process::exit(n)`.
-    /// Its stdin is empty.
+    /// Its stdin is empty, but for what this program had read ahead: that is in a buffer, whose lock
+    /// another thread may hold.
     ///
     /// ```
     /// use common::{ExitStatus, Process};

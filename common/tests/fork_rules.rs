@@ -29,6 +29,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use common::{
@@ -150,7 +151,7 @@ fn rule_03_copies_of_handles_end_nothing() {
     let other = Process::new(|| GATE.wait()).start().unwrap();
     // The copies in a child: used, then dropped. SAFETY of the reads: the originals are never touched in
     // the child, which leaves by _exit.
-    let child = Process::new(|| {
+    let misuse = || {
         let wrong = Err(Error::WrongProcess(case()));
         // SAFETY: see above.
         let (pool, handle, waiting, other) = unsafe {
@@ -169,8 +170,11 @@ fn rule_03_copies_of_handles_end_nothing() {
         assert!(pool.join().is_err());
         assert!(other.kill().is_err() && other.join().is_err());
         drop((pool, waiting, other));
-    });
-    assert_eq!(child.start().unwrap().join().unwrap(), ExitStatus::Exited(0));
+    };
+    // A fork of ours has none of the descriptors, one by other means has them all.
+    assert_eq!(Process::new(misuse).start().unwrap().join().unwrap(), ExitStatus::Exited(0));
+    let child = Pid::from_raw(forked(misuse) as i32);
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
     assert!(other.is_alive().unwrap());
     assert!(pool.pids().into_iter().all(is_alive));
     GATE.open();
@@ -527,7 +531,8 @@ fn rule_12_interrupted_calls_are_resumed() {
         let reply = |text: String| text + "!";
         let replies = pool.imap(reply, vec![text.clone(); 3]).unwrap();
         assert!(replies.map(Result::unwrap).all(|reply| reply == text.clone() + "!"));
-        let _ = pool.get_nothing();
+        let waited_for = pool.apply_async(|x: u32| x, 1).unwrap();
+        assert!(waited_for.wait_timeout(Duration::from_secs(3600)));
     }
     assert_eq!(pool.pids(), workers, "no worker was taken for dead");
     assert!(disturbed.iter().all(|pid| workers.contains(pid)));
@@ -537,19 +542,6 @@ fn rule_12_interrupted_calls_are_resumed() {
     assert_eq!(process.join().unwrap(), ExitStatus::Exited(0));
     drop(pool);
     TICKS.wait_for(10);
-}
-
-/// Something to wait for with a timeout.
-trait Nothing {
-    fn get_nothing(&self) -> Result<u32, Error>;
-}
-
-impl Nothing for Pool {
-    fn get_nothing(&self) -> Result<u32, Error> {
-        let handle = self.apply_async(|x: u32| x, 1)?;
-        handle.wait_timeout(std::time::Duration::from_secs(3600));
-        handle.get()
-    }
 }
 
 fn rule_13_an_argument_and_a_result_that_fill_their_directions() {

@@ -393,7 +393,7 @@ fn one_pool() {
     everyone_works(&pool);
     let look = || {
         let count = |pid| open_descriptors(pid).len();
-        (count(me()), count(supervisor), threads(me()), children().len())
+        (count(me()), count(supervisor), children().len())
     };
     let (expected, private) = (look(), memory(me()).private + memory(supervisor).private);
 
@@ -403,6 +403,8 @@ fn one_pool() {
     everyone_works(&pool);
     assert_eq!(supervisor_of(&pool), supervisor);
     harness::eventually("all is as it was", || look() == expected);
+    let handlers = pool.workers();
+    harness::eventually("the threads are gone", || threads(me()) == 1 + handlers);
     assert_eq!(TWICE.get(), 0, "tasks were begun twice");
     let more = (memory(me()).private + memory(supervisor).private).saturating_sub(private);
     assert!(more < 48 * 1024, "{more} KiB more than before");

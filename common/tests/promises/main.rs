@@ -10,10 +10,10 @@ mod promise_7;
 mod promise_8;
 mod support;
 
-use common::harness::{self, test, tests};
+use common::harness::{self, tests};
 
 fn main() {
-    let mut all = tests![
+    harness::main(tests![
         promise_1::each_way_to_die_fails_its_own_task_and_no_other,
         promise_1::a_real_time_signal_is_told_too,
         promise_1::each_signal_from_outside_fails_the_running_task_alone,
@@ -111,11 +111,5 @@ fn main() {
         promise_8::the_input_of_a_task_is_empty_and_the_programs_is_untouched,
         promise_8::the_programs_random_numbers_are_as_without_a_pool,
         promise_8::the_programs_signals_and_folder_are_as_they_were,
-    ];
-    let read_ahead = promise_8::what_the_program_has_read_ahead_is_not_a_tasks_input;
-    let reason = "to do";
-    let read_ahead =
-        test("promise_8::what_the_program_has_read_ahead_is_not_a_tasks_input", read_ahead);
-    all.push(read_ahead.ignored(reason));
-    harness::main(all);
+    ])
 }

@@ -131,8 +131,8 @@ pub fn a_fork_that_the_kernel_refuses_is_an_error_that_leaves_nothing() {
 
 pub fn no_memory_for_a_thread_is_an_error_that_leaves_nothing() {
     set_up(&[]);
-    drop(Pool::new(3).unwrap()); // what is allocated once is allocated now
     let before = Before::now();
+    drop(Pool::new(3).unwrap()); // what is allocated once is allocated now
     let (soft, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
     let mut failures = 0;
     for kilobytes in [0, 64, 512, 1024, 2300, 3000, 4600] {

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, BufRead, Read, Write},
+    io::{self, Read, Write},
     os::fd::AsRawFd,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -216,27 +216,6 @@ pub fn the_input_of_a_task_is_empty_and_the_programs_is_untouched() {
     assert_eq!(process.join().unwrap(), ExitStatus::Exited(0));
     let lines: Vec<String> = io::stdin().lines().map(Result::unwrap).collect();
     assert_eq!(lines, ["first", "second", "third"]);
-}
-
-/// The program has read a line, and with it all that was there into its buffer.
-pub fn what_the_program_has_read_ahead_is_not_a_tasks_input() {
-    set_up(&[]);
-    let (reader, mut writer) = io::pipe().unwrap();
-    writer.write_all(b"first\nsecond\nthird\n").unwrap();
-    drop(writer);
-    // SAFETY: descriptor 0 is this process's standard input, and stays open.
-    assert_eq!(unsafe { libc::dup2(reader.as_raw_fd(), 0) }, 0);
-    drop(reader);
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).unwrap();
-    assert_eq!(line, "first\n");
-    let pool = Pool::new(1).unwrap();
-    let read = |(): ()| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).unwrap();
-        line
-    };
-    assert_eq!(pool.apply(read, ()), Ok(String::new()));
 }
 
 pub fn the_programs_random_numbers_are_as_without_a_pool() {

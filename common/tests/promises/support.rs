@@ -123,8 +123,8 @@ impl Before {
         let left = children();
         assert_eq!(left.len(), self.children, "processes are left: {left:?}");
         assert_eq!(open_descriptors(me()), self.descriptors, "descriptors");
-        // A thread that was joined is on its way out of the kernel's list.
-        eventually("there are as many threads as before", || threads(me()) == self.threads);
+        // A thread that was joined is on its way out of the kernel's list: now, and perhaps before.
+        eventually("there are as many threads as before", || threads(me()) <= self.threads);
     }
 }
 
