@@ -70,7 +70,7 @@ pub enum Error {
     Codec {
         /// Which tasks.
         tasks: Tasks,
-        /// Which of the two, and what serde said.
+        /// Which of the two, and what `postcard` makes of what serde said.
         message: String,
     },
     /// A callback panicked, or decoding a result did. The pool goes on; in Python it hangs.

@@ -14,7 +14,7 @@ use super::connection::{Connection, Halt, Until};
 use super::job::Task;
 use super::queue::{Next, Phase};
 use super::wire::{Header, LENGTH};
-use crate::calls::{Error, Failure, Result, append, take};
+use crate::calls::{Error, Failure, Result, append, guarded, take};
 use crate::console::Role;
 use crate::{ExitStatus, os, trace};
 
@@ -40,7 +40,8 @@ impl Handler {
     }
 
     pub(super) fn run(mut self) {
-        if let Err(cause) = self.serve() {
+        // Nobody may wait for ever because this thread panicked: in code of the program, or here.
+        if let Err(cause) = guarded(|| self.serve()) {
             self.shared.end(cause);
         }
         self.shared.pids[self.slot].store(0, Ordering::Relaxed);
