@@ -396,6 +396,7 @@ pub fn a_type_that_leaves_out_fields_is_an_error_and_no_wrong_number() {
 pub fn no_memory_for_a_result_is_an_error_of_its_task() {
     set_up(&[]);
     let pool = Pool::new(2).unwrap();
+    everyone_works(&pool); // a thread that is still being started needs memory too, and aborts
     let handle = pool.apply_async(|length: usize| "x".repeat(length), 300 << 20).unwrap();
     let (soft, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
     limit_memory(40 << 20);
