@@ -39,8 +39,9 @@
 //! # What it promises, and what others do
 //!
 //! The others were tried on CPython 3.11.7 with loky 3.7.0 and Pebble 5.2.3, started by fork where
-//! they can be, with two workers. *Hangs* means that no answer came for a minute. The tests are in
-//! `common/tests/promises/`.
+//! they can be, with two workers; *hangs* means that no answer came for as long as was waited. What
+//! is said of them on raising tasks, time limits and endless inputs is from their documentation. The
+//! tests are in `common/tests/promises/`.
 //!
 //! | when | `multiprocessing.Pool` | `ProcessPoolExecutor` | loky | pebble | this pool | shown by |
 //! |---|---|---|---|---|---|---|
