@@ -35,6 +35,19 @@ impl ExitStatus {
         }
     }
 
+    /// Whether it exited, or crashed: a signal such as SIGSEGV, which the kernel sends for what a process
+    /// did itself. SIGKILL and SIGTERM come from others.
+    pub(crate) fn own_doing(self) -> bool {
+        use Signal::*;
+        match self {
+            ExitStatus::Exited(_) => true,
+            ExitStatus::Signaled(number) => Signal::try_from(number).is_ok_and(|signal| {
+                matches!(signal, SIGABRT | SIGBUS | SIGFPE | SIGILL | SIGSEGV | SIGSYS | SIGTRAP)
+            }),
+            ExitStatus::Unknown => false,
+        }
+    }
+
     /// Whether it ended with exit code 0.
     pub fn success(self) -> bool {
         self == ExitStatus::Exited(0)

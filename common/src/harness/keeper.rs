@@ -47,13 +47,14 @@ pub(super) fn keep(test: Test) -> ! {
     let grace = seconds(GRACE).unwrap_or(Duration::from_secs(5));
     let (_, largest_file) = getrlimit(Resource::RLIMIT_FSIZE).expect("limits can be read");
     let largest_file = LARGEST_FILE.min(largest_file).saturating_sub(ROOM_FOR_THE_VERDICT);
-    die_with_the_parent();
+    die_with_the_parent(getppid());
     set_child_subreaper(true).expect("every process may become a subreaper");
     default_signals();
 
+    let keeper = getpid();
     // SAFETY: this process has just been executed and has no other thread: nobody can hold a lock.
     let case = match unsafe { fork() }.expect("cannot fork the test's process") {
-        ForkResult::Child => run(test.case, grace, largest_file),
+        ForkResult::Child => run(keeper, test.case, grace, largest_file),
         ForkResult::Parent { child } => child,
     };
     let complaints = Keeper { case, largest_file, end: None }.judge(limit, grace);
@@ -75,8 +76,11 @@ fn seconds(variable: &str) -> Option<Duration> {
 }
 
 /// When the runner is killed, its keepers go, and with a keeper its case.
-fn die_with_the_parent() {
+fn die_with_the_parent(parent: Pid) {
     set_pdeathsig(Signal::SIGKILL).expect("SIGKILL is a signal");
+    if getppid() != parent {
+        process::exit(FAILED); // it went before the request
+    }
 }
 
 /// A shell's `command &` ignores SIGINT, `nohup` SIGHUP, and what is ignored stays so across exec: a test
@@ -91,8 +95,8 @@ fn default_signals() {
 }
 
 /// The case's process, from the fork to its exit.
-fn run(case: fn(), grace: Duration, largest_file: u64) -> ! {
-    die_with_the_parent();
+fn run(keeper: Pid, case: fn(), grace: Duration, largest_file: u64) -> ! {
+    die_with_the_parent(keeper);
     setsid().expect("a process just forked leads no group");
     setrlimit(Resource::RLIMIT_FSIZE, largest_file, largest_file).expect("a limit can be lowered");
 

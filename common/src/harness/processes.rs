@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    fs::{self, DirEntry},
+    fs,
     path::{Path, PathBuf},
     process,
 };
@@ -61,7 +61,7 @@ impl ProcessInfo {
 pub fn children() -> Vec<ProcessInfo> {
     let mut by_parent: BTreeMap<u32, Vec<ProcessInfo>> = BTreeMap::new();
     for path in numbered_entries(Path::new("/proc")) {
-        if let Some(process) = ProcessInfo::read(&path.path()) {
+        if let Some(process) = ProcessInfo::read(&path) {
             by_parent.entry(process.parent).or_default().push(process);
         }
     }
@@ -144,9 +144,9 @@ pub fn open_descriptors(pid: u32) -> BTreeMap<i32, String> {
     // The listing itself needs a descriptor. It is closed again when the links are read, and so left out
     // where the process asks about itself.
     let entries = numbered_entries(&folder);
-    let links = entries.iter().filter_map(|entry| {
-        let target = fs::read_link(entry.path()).ok()?;
-        let number = entry.file_name().to_str()?.parse().ok()?;
+    let links = entries.iter().filter_map(|path| {
+        let target = fs::read_link(path).ok()?;
+        let number = path.file_name()?.to_str()?.parse().ok()?;
         Some((number, target.to_string_lossy().into_owned()))
     });
     links.collect()
@@ -194,8 +194,8 @@ pub(super) fn table(processes: &[ProcessInfo]) -> String {
             add_line(&mut table, process, "-");
         }
         for task in tasks {
-            if let Some(thread) = ProcessInfo::read(&task.path()) {
-                add_line(&mut table, &thread, &waits_in(&task.path()));
+            if let Some(thread) = ProcessInfo::read(&task) {
+                add_line(&mut table, &thread, &waits_in(&task));
             }
         }
     }
@@ -260,11 +260,12 @@ fn directory(pid: u32) -> PathBuf {
 }
 
 /// The entries of a folder of `/proc` that are named by a number; none if the folder is gone.
-fn numbered_entries(folder: &Path) -> Vec<DirEntry> {
-    let numbered = |entry: &DirEntry| {
-        let name = entry.file_name();
+fn numbered_entries(folder: &Path) -> Vec<PathBuf> {
+    let numbered = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
         name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
     };
+    // Paths and not entries, each of which keeps the folder open.
     let entries = fs::read_dir(folder).into_iter().flatten();
-    entries.filter_map(Result::ok).filter(numbered).collect()
+    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(numbered).collect()
 }

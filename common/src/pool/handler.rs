@@ -122,10 +122,10 @@ impl Handler {
         let until = Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| true };
         match worker.wait(PollFlags::POLLIN, &until) {
             Err(Halt::Woken) => Ok(()),
-            // It was asked nothing: that is its end. Somebody else may have killed it.
+            // It was asked nothing: that is its end.
             _ => match (self.done, worker.pid, self.dismiss()?) {
-                (0, pid, status @ ExitStatus::Exited(_)) => self.failed(useless(pid, status)),
-                _ => Ok(()),
+                (0, pid, status) if status.own_doing() => self.failed(useless(pid, status)),
+                _ => Ok(()), // somebody else may have killed it
             },
         }
     }

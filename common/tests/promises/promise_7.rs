@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use common::{
     Pool, Process,
     gate::Counter,
-    harness::{eventually, open_descriptors},
+    harness::{eventually, open_descriptors, process_state},
     pool::{Error, Result},
 };
 use nix::{
@@ -244,24 +244,36 @@ pub fn an_initializer_that_always_fails_ends_the_pool_with_its_cause() {
     }
 }
 
-/// They start well, and end at once: their socket does not wait for a task, and they take that for its end.
-/// Nobody has given them anything to do.
+/// They start well, and end before anybody has given them anything to do.
 pub fn workers_that_die_at_once_again_and_again_end_the_pool() {
+    /// Their socket does not wait for a task, and they take that for its end.
+    fn exits() {
+        // SAFETY: it is open for as long as this process lives.
+        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(own_socket()) };
+        fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    }
+    /// A thread of the initializer crashes when the worker waits for a task.
+    fn crashes() {
+        std::thread::spawn(|| {
+            eventually("the worker sleeps", || process_state(me()) == Some('S'));
+            std::process::abort();
+        });
+    }
     static STARTED: Counter = Counter::new();
     set_up(&[&STARTED]);
-    let pool = Pool::builder(1)
-        .initializer(|| {
+    for die in [exits, crashes] {
+        let before = STARTED.get();
+        let pool = Pool::builder(1).initializer(move || {
             STARTED.increment();
-            // SAFETY: it is open for as long as this process lives.
-            let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(own_socket()) };
-            fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-        })
-        .build()
-        .unwrap();
-    eventually("the pool gives up, or forks without end", || {
-        pool.imap(|x: u32| x, []).is_err() || STARTED.get() > 500
-    });
-    assert!(STARTED.get() <= 500, "{} workers were forked for nothing", STARTED.get());
+            die();
+        });
+        let pool = pool.build().unwrap();
+        let forks = || STARTED.get() - before;
+        eventually("the pool gives up, or forks without end", || {
+            pool.imap(|x: u32| x, []).is_err() || forks() > 500
+        });
+        assert!(forks() <= 500, "{} workers were forked for nothing", forks());
+    }
 }
 
 /// Fails where it is told to. Otherwise it is a number.
