@@ -236,7 +236,12 @@ fn flags_draw_and_write() {
     assert!(status.success() && stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     let stdout = String::from_utf8(stdout).unwrap();
     let (_, picture) = stdout.split_once("\nWho ran what when\n").unwrap();
-    assert!(picture.starts_with("main ") && picture.contains("═map═"), "{picture}");
+    // Whether a name fits, and whether one worker is quick enough to do it all, is up to the machine.
+    let lanes: Vec<_> = picture.lines().filter_map(|line| line.split_once(" │")).collect();
+    let [(main, _), workers @ ..] = &lanes[..] else { panic!("no lanes: {picture}") };
+    assert!(main.starts_with("main ") && !workers.is_empty(), "{picture}");
+    assert!(workers.iter().all(|(worker, _)| worker.starts_with("worker ")), "{picture}");
+    assert!(lanes.iter().all(|(_, events)| !events.trim().is_empty()), "{picture}");
     assert!(picture.lines().all(|line| line.chars().count() <= 80));
 
     assert_eq!(files(&here), ["a.svg", "b.json"]);
