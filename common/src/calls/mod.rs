@@ -141,7 +141,9 @@ impl Calls {
     ///
     /// As [`map`](Calls::map).
     pub fn apply<A: Data, R: Data>(&self, function: fn(A) -> R, argument: A) -> Result<R> {
-        trace::call("apply", || self.apply_async(function, argument)?.answer())
+        let submit = |shared: &Shared, job| shared.submit_one(job);
+        let start = || self.start(Call::of(function), [argument], only, |_| {}, submit);
+        trace::call("apply", || start()?.answer())
     }
 
     /// [`map`](Calls::map) without waiting. Python's `map_async`.
@@ -184,7 +186,7 @@ impl Calls {
         input: impl IntoIterator<Item = A>,
         callback: impl FnOnce(&Result<Vec<R>>) + Send + 'static,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.start(Call::of(function), input, |results| results, callback)
+        self.start(Call::of(function), input, |results| results, callback, submit)
     }
 
     /// [`starmap`](Calls::starmap) without waiting. Python's `starmap_async`.
@@ -212,7 +214,7 @@ impl Calls {
         input: impl IntoIterator<Item = (A, B)>,
         callback: impl FnOnce(&Result<Vec<R>>) + Send + 'static,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.start(Call::of_pair(function), input, |results| results, callback)
+        self.start(Call::of_pair(function), input, |results| results, callback, submit)
     }
 
     /// [`apply`](Calls::apply) without waiting. Python's `apply_async`.
@@ -240,8 +242,7 @@ impl Calls {
         argument: A,
         callback: impl FnOnce(&Result<R>) + Send + 'static,
     ) -> Result<AsyncResult<R>> {
-        let only = |mut results: Vec<R>| results.pop().expect("one task has one result");
-        self.start(Call::of(function), [argument], only, callback)
+        self.start(Call::of(function), [argument], only, callback, submit)
     }
 
     /// Results in the order of the input, each as soon as it and those before it are there. Python's
@@ -278,6 +279,7 @@ impl Calls {
         input: impl IntoIterator<Item = A>,
         whole: fn(Vec<R>) -> T,
         callback: impl FnOnce(&Result<T>) + Send + 'static,
+        submit: fn(&Shared, Arc<Job>) -> Result<()>,
     ) -> Result<AsyncResult<T>> {
         if self.chunksize == Some(0) {
             return Err(Error::Zero("chunksize"));
@@ -327,12 +329,21 @@ impl Calls {
             }
         };
         let job = Job { order, arguments, chunksize, answer: Box::new(answer) };
-        self.shared.submit(Arc::new(job), false)?;
+        submit(&self.shared, Arc::new(job))?;
         if count == 0 {
             Gathered::finish(&gathered, Ok(Vec::new()));
         }
         Ok(AsyncResult::new(answers, Box::new(give_up)))
     }
+}
+
+fn submit(shared: &Shared, job: Arc<Job>) -> Result<()> {
+    shared.submit(job, false)
+}
+
+/// What `apply` makes of the results.
+fn only<R>(mut results: Vec<R>) -> R {
+    results.pop().expect("one task has one result")
 }
 
 /// The results of a call, as far as they have come.

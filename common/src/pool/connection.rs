@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -43,14 +44,14 @@ pub(super) struct Until<'a> {
 pub(super) struct Connection {
     pub(super) pid: Pid,
     socket: PrivateFd,
-    pidfd: PrivateFd,
+    pub(super) pidfd: Arc<PrivateFd>,
     /// The frame that is being received, as far as it has come.
     inbox: Vec<u8>,
 }
 
 impl Connection {
     pub(super) fn new(pid: Pid, socket: PrivateFd, pidfd: PrivateFd) -> Self {
-        Connection { pid, socket, pidfd, inbox: Vec::new() }
+        Connection { pid, socket, pidfd: Arc::new(pidfd), inbox: Vec::new() }
     }
 
     /// Sends a frame.

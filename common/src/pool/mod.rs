@@ -160,6 +160,16 @@ impl Shared {
         Ok(())
     }
 
+    /// Runs the one task of a job on this thread, if a worker is idle. Otherwise submits it.
+    pub(crate) fn submit_one(&self, job: Arc<Job>) -> Result<()> {
+        self.check_process()?;
+        match self.queue.borrow()? {
+            Some(handler) => handler.lent(&job, self),
+            None => self.submit(job, false)?,
+        }
+        Ok(())
+    }
+
     /// An early look, before a call reads its input.
     pub(crate) fn takes_calls(&self) -> Result<()> {
         self.check_process()?;
@@ -184,6 +194,11 @@ impl Shared {
     fn wake(&self, handler: usize) {
         // It fails only if the counter is full: then the handler is awake.
         let _ = nix::unistd::write(self.wakes[handler].as_fd(), &1u64.to_ne_bytes());
+    }
+
+    /// The handler has woken.
+    fn calm(&self, handler: usize) {
+        let _ = nix::unistd::read(self.wakes[handler].as_fd(), &mut [0; 8]);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -304,13 +319,12 @@ impl Pool {
     /// The first workers, and their handlers. `running` is in nobody's hands when they have ended.
     fn hire(&self, running: Sender<Infallible>) -> Result<()> {
         for slot in 0..self.workers() {
-            let mut handler = Handler::new(self.shared.clone(), slot);
-            handler.fork()?;
-            let running = running.clone();
+            let handler = Handler::new(slot, &self.shared)?;
+            let (running, shared) = (running.clone(), self.shared.clone());
             let thread = thread::Builder::new().name(format!("handler of worker {}", slot + 1));
             let thread = thread.spawn(move || {
                 let _running = running;
-                handler.run();
+                handler.run(shared);
             });
             let refused = |error: io::Error| error.try_into().unwrap_or(Errno::EAGAIN);
             let thread = thread.map_err(|e| Error::System("a thread for a worker", refused(e)))?;

@@ -2,11 +2,13 @@
 //!
 //! One lock, held for a few instructions. A handler whose worker is free takes the next task, so
 //! a long task never delays one that another worker could run. A handler that finds nothing goes on
-//! the idle list and is woken by name: one wake-up for each task, none while all are busy.
+//! the idle list, and its thread sleeps: one is called for each task, none while all are busy. Or a
+//! caller who has one task and nothing to do but wait borrows the handler and does without its thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::handler::Handler;
 use super::job::{Job, Task};
 use crate::calls::{Error, Result};
 
@@ -31,11 +33,39 @@ struct State {
     returned: VecDeque<Task>,
     /// Calls, each with the number of its next task.
     jobs: VecDeque<(Arc<Job>, usize)>,
-    /// Handlers with nothing to do.
-    idle: Vec<usize>,
+    idle: Vec<Idle>,
+}
+
+/// A handler with nothing to do.
+struct Idle {
+    handler: Handler,
+    /// Whether its thread was told to come back for it.
+    called: bool,
 }
 
 impl State {
+    /// # Errors
+    ///
+    /// If the pool takes nothing any more. `going_on` if the call was made before: an `imap` that reads on.
+    fn admit(&self, going_on: bool) -> Result<()> {
+        match &self.phase {
+            Phase::Running => Ok(()),
+            Phase::Closed if going_on => Ok(()),
+            Phase::Over(cause) if going_on || *cause != Error::Terminated => Err(cause.clone()),
+            _ => Err(Error::NotRunning),
+        }
+    }
+
+    /// Calls the threads of so many idle handlers.
+    fn call(&mut self, count: usize) -> Vec<usize> {
+        let free = self.idle.iter_mut().rev().filter(|idle| !idle.called).take(count);
+        let call = |idle: &mut Idle| {
+            idle.called = true;
+            idle.handler.slot
+        };
+        free.map(call).collect()
+    }
+
     fn pop(&mut self) -> Option<Task> {
         if let Some(task) = self.returned.pop_front() {
             return Some(task);
@@ -53,8 +83,8 @@ impl State {
 
 /// What a handler is to do next.
 pub(super) enum Next {
-    Task(Task),
-    /// Wait to be woken.
+    Task(Handler, Task),
+    /// Nothing: it is on the idle list now.
     Idle,
     /// The pool is done with it.
     End,
@@ -70,43 +100,61 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a job, and says which handlers to wake for it. `going_on` if its call was made before:
-    /// an `imap` that reads on.
+    /// Adds a job, and says which handlers to wake for it.
     ///
     /// # Errors
     ///
     /// If the pool takes nothing any more. Nothing is added then.
     pub(super) fn submit(&self, job: Arc<Job>, going_on: bool) -> Result<Vec<usize>> {
         let mut state = self.lock();
-        match &state.phase {
-            Phase::Running => {}
-            Phase::Closed if going_on => {}
-            Phase::Over(cause) if going_on || *cause != Error::Terminated => {
-                return Err(cause.clone());
-            }
-            _ => return Err(Error::NotRunning),
-        }
+        state.admit(going_on)?;
         let tasks = job.arguments.count().div_ceil(job.chunksize);
         state.jobs.push_back((job, 0));
-        let keep = state.idle.len().saturating_sub(tasks);
-        Ok(state.idle.split_off(keep))
+        Ok(state.call(tasks))
     }
 
-    /// What a handler is to do; on [`Next::Idle`] it is on the idle list.
-    pub(super) fn next(&self, handler: usize) -> Next {
+    /// What a handler with a worker is to do.
+    pub(super) fn next(&self, handler: Handler) -> Next {
         let mut state = self.lock();
-        state.idle.retain(|&idle| idle != handler); // it may have woken for another reason
         if let Phase::Over(_) = state.phase {
             return Next::End;
         }
         match state.pop() {
-            Some(task) => Next::Task(task),
+            Some(task) => Next::Task(handler, task),
             None if state.phase == Phase::Joining => Next::End,
             None => {
-                state.idle.push(handler);
+                state.idle.push(Idle { handler, called: false });
                 Next::Idle
             }
         }
+    }
+
+    /// The handler's thread takes it off the idle list; `None` if somebody has borrowed it.
+    pub(super) fn take_up(&self, slot: usize) -> Option<Handler> {
+        let idle = &mut self.lock().idle;
+        let place = idle.iter().position(|idle| idle.handler.slot == slot)?;
+        Some(idle.remove(place).handler)
+    }
+
+    /// An idle handler that was not called, for a call that is made now.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Queue::submit).
+    pub(super) fn borrow(&self) -> Result<Option<Handler>> {
+        let mut state = self.lock();
+        state.admit(false)?;
+        let place = state.idle.iter().rposition(|idle| !idle.called);
+        Ok(place.map(|place| state.idle.remove(place).handler))
+    }
+
+    /// Takes a borrowed handler back, and says whether its thread must come for it.
+    pub(super) fn hand_back(&self, handler: Handler) -> bool {
+        let mut state = self.lock();
+        let tasks = !(state.returned.is_empty() && state.jobs.is_empty());
+        let called = tasks || state.phase != Phase::Running || !handler.started;
+        state.idle.push(Idle { handler, called });
+        called
     }
 
     /// Takes back a task that was sent and not begun, and says whom to wake for it.
@@ -117,7 +165,7 @@ impl Queue {
             return None;
         }
         state.returned.push_back(task);
-        state.idle.pop()
+        state.call(1).pop()
     }
 
     pub(super) fn phase(&self) -> Phase {
