@@ -17,6 +17,7 @@ pub mod gate;
 pub mod harness;
 mod os;
 mod panics;
+mod parcel;
 pub mod pool;
 mod private;
 pub mod process;

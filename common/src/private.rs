@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
@@ -117,40 +118,53 @@ pub(crate) fn eventfd() -> nix::Result<PrivateFd> {
     Ok(fd)
 }
 
-/// Sends a message, and a descriptor with it.
+/// `memfd_create(2)`: a file in memory, which can be sealed.
+pub(crate) fn memfd() -> nix::Result<PrivateFd> {
+    let mut private = lock();
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let [fd] = private.adopt([memfd_create(c"parcel", flags)?]);
+    Ok(fd)
+}
+
+/// Sends a message, and a descriptor with it. Does not wait for room.
 pub(crate) fn send_with(
     socket: &PrivateFd,
-    bytes: &[u8],
+    parts: [&[u8]; 2],
     fd: Option<&PrivateFd>,
 ) -> nix::Result<()> {
     let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&fds)];
     let rights = if fds.is_empty() { &[] } else { &rights[..] };
-    let (socket, parts) = (socket.as_fd().as_raw_fd(), [IoSlice::new(bytes)]);
-    sendmsg::<()>(socket, &parts, rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    let (socket, parts) = (socket.as_fd().as_raw_fd(), parts.map(IoSlice::new));
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    sendmsg::<()>(socket, &parts, rights, flags, None).map(drop)
 }
 
-/// Receives a message that is there, of at most 64 bytes, and the descriptor that came with it:
-/// `None` if none did, or if this process has no room for it. An empty message is the end of file.
-pub(crate) fn receive_with(socket: &PrivateFd) -> nix::Result<(Vec<u8>, Option<PrivateFd>)> {
-    let mut private = lock();
-    let mut bytes = vec![0; 64];
+/// Receives a message into `bytes`: its length, and the descriptor that came with it, `None` if none
+/// did, or if this process has no room for it. An empty message is the end of file. With
+/// `MSG_DONTWAIT` for `flags`, a message that is there.
+pub(crate) fn receive_with(
+    socket: &PrivateFd,
+    bytes: &mut [u8],
+    flags: MsgFlags,
+) -> nix::Result<(usize, Option<PrivateFd>)> {
+    // No fork comes between the descriptor and the list, unless this is to wait: nobody may have to
+    // wait for the lock meanwhile.
+    let private = flags.contains(MsgFlags::MSG_DONTWAIT).then(lock);
     let mut room = nix::cmsg_space!(RawFd);
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let (flags, mut parts) = (flags | MsgFlags::MSG_CMSG_CLOEXEC, [IoSliceMut::new(bytes)]);
     let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut room), flags)?;
     // An error means that the kernel found no room for it.
     let fd = match message.cmsgs().ok().and_then(|mut all| all.next()) {
         Some(ControlMessageOwned::ScmRights(fds)) => fds.first().map(|&fd| {
             // SAFETY: the kernel has just made it for this process.
-            let [fd] = private.adopt([unsafe { OwnedFd::from_raw_fd(fd) }]);
+            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+            let [fd] = private.unwrap_or_else(lock).adopt([fd]);
             fd
         }),
         _ => None,
     };
-    let length = message.bytes;
-    bytes.truncate(length);
-    Ok((bytes, fd))
+    Ok((message.bytes, fd))
 }
 
 impl AsFd for PrivateFd {

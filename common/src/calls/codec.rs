@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use nix::errno::Errno;
 use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result, Tasks};
 use crate::panics;
+use crate::parcel::{Parcel, Writer};
 
 /// What can cross to a worker and back: any type that `serde` can turn into bytes and back, and that
 /// borrows nothing. Implemented for all such types.
@@ -17,7 +19,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Data for T {}
 
 /// Encoded arguments one after another.
 pub(crate) struct Arguments {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Parcel,
     /// Where each begins, and the end of the last.
     pub(crate) bounds: Vec<usize>,
     /// The position of the first in the call's input, and the length of that input if it is known.
@@ -27,7 +29,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn encode<A: Data>(first: usize, all: impl Iterator<Item = A>) -> Result<Self> {
-        let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
+        let (mut bytes, mut bounds) = (Writer::default(), vec![0]);
         for (index, argument) in all.enumerate() {
             append_item(&mut bytes, &argument, "argument").map_err(|failure| {
                 let range = first + index..first + index + 1;
@@ -35,6 +37,7 @@ impl Arguments {
             })?;
             bounds.push(bytes.len());
         }
+        let bytes = bytes.finish().map_err(|errno| Error::System("memory for arguments", errno))?;
         Ok(Arguments { bytes, bounds, first, total: None })
     }
 
@@ -72,28 +75,31 @@ pub(crate) fn caught(payload: Box<dyn std::any::Any + Send>) -> Failure {
 }
 
 /// Appends a value's bytes; after an error some of them may be there.
-pub(crate) fn append(
-    bytes: &mut Vec<u8>,
-    value: &impl Serialize,
-    what: &str,
-) -> Result<(), Failure> {
-    struct Append<'a>(&'a mut Vec<u8>);
+fn append(bytes: &mut Writer, value: &impl Serialize, what: &str) -> Result<(), Failure> {
+    /// Notes why there was no room: `postcard` has no error that could tell.
+    struct Append<'a>(&'a mut Writer, &'a mut Option<Errno>);
     impl Flavor for Append<'_> {
         type Output = ();
+        #[inline]
         fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-            self.0.push(byte);
-            Ok(())
+            self.try_extend(&[byte])
         }
+        #[inline]
         fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
+            self.0.extend(bytes).map_err(|errno| {
+                *self.1 = Some(errno);
+                postcard::Error::SerializeBufferFull
+            })
         }
         fn finalize(self) -> postcard::Result<()> {
             Ok(())
         }
     }
-    postcard::serialize_with_flavor(value, Append(bytes))
-        .map_err(|error| Failure::Codec { message: format!("{what} cannot be encoded: {error}") })
+    let mut refused = None;
+    postcard::serialize_with_flavor(value, Append(bytes, &mut refused)).map_err(|error| {
+        let reason = refused.map_or_else(|| error.to_string(), |errno| errno.desc().to_string());
+        Failure::Codec { message: format!("{what} cannot be encoded: {reason}") }
+    })
 }
 
 /// Takes a value off the front of some bytes.
@@ -107,15 +113,16 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &mut &[u8], what: &str) -> Result
 
 /// A value with its length before it: one that was spoiled does not spoil the next.
 pub(crate) fn append_item(
-    bytes: &mut Vec<u8>,
+    bytes: &mut Writer,
     value: &impl Serialize,
     what: &str,
 ) -> Result<(), Failure> {
     let start = bytes.len();
-    bytes.extend([0; 8]);
+    let no_room = |errno: Errno| Failure::Codec { message: format!("{what}: {}", errno.desc()) };
+    bytes.extend(&[0; 8]).map_err(no_room)?;
     append(bytes, value, what)?;
     let length = (bytes.len() - start - 8) as u64;
-    bytes[start..start + 8].copy_from_slice(&length.to_ne_bytes());
+    bytes.overwrite(start, &length.to_ne_bytes());
     Ok(())
 }
 

@@ -21,9 +21,7 @@ use crate::pool::{Call, Job, Order, Shared};
 use crate::trace;
 
 pub use codec::Data;
-pub(crate) use codec::{
-    Arguments, Failure, append, append_item, caught, guarded, results, take, take_item,
-};
+pub(crate) use codec::{Arguments, Failure, append_item, caught, guarded, results, take_item};
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
 pub use result::AsyncResult;

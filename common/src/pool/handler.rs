@@ -17,8 +17,8 @@ use super::Shared;
 use super::connection::{Connection, Halt, Until};
 use super::job::{Job, Task};
 use super::queue::{Next, Phase};
-use super::wire::{Header, LENGTH};
-use crate::calls::{Error, Failure, Result, append, guarded, take};
+use super::wire::Header;
+use crate::calls::{Error, Failure, Result, guarded, take_item};
 use crate::console::Role;
 use crate::private::PrivateFd;
 use crate::{ExitStatus, os, trace};
@@ -130,7 +130,7 @@ impl Handler {
         let pid = worker.pid;
         let until =
             Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| shared.is_over() };
-        let hello = worker.receive(&until).ok().map(|mut hello| take(&mut hello, "hello"));
+        let hello = worker.receive(&until).ok().map(|hello| take_item(&mut &hello[..], "hello"));
         if let Some(Ok(Ok::<(), Failure>(()))) = hello {
             self.started = true;
             return Ok(());
@@ -184,10 +184,11 @@ impl Handler {
             // Most wake-ups are for another task, or for the cancelling of another call.
             heed: &|| task.is_cancelled() || shared.is_over(),
         };
-        let sent = worker.send([&frame(&task, number), task.input()], &until);
+        let sent = send(&task, number, worker);
         let halt = match sent.and_then(|()| worker.receive(&until)) {
-            Ok(reply) if reply.starts_with(&number.to_ne_bytes()) => {
-                task.answer(pid, Ok(&reply[8..]));
+            Ok(reply) if reply.number == number => {
+                task.answer(pid, Ok(&reply));
+                drop(reply);
                 (self.done == 0).then(|| shared.succeeded());
                 self.done += 1;
                 let spent = shared.max_tasks.is_some_and(|most| self.done >= most.get());
@@ -213,10 +214,7 @@ impl Handler {
             (Phase::Over(cause), _) => cause,
             (_, Halt::Woken) => Error::Cancelled,
             (_, Halt::Late) => Error::TimeLimit { tasks, pid, limit: limit.unwrap_or_default() },
-            (_, Halt::NoMemory) => {
-                let message = String::from("result is larger than the memory that is left");
-                Error::Codec { tasks, message }
-            }
+            (_, Halt::Refused(errno)) => Error::System("receiving a result", errno),
             (_, Halt::Dead) => match &status {
                 Ok(status) => Error::Died { tasks, pid, status: *status },
                 Err(cause) => cause.clone(),
@@ -241,14 +239,13 @@ fn useless(pid: Pid, status: ExitStatus) -> Error {
     Error::CannotStart(format!("worker {pid} {status} before it could take a task"))
 }
 
-/// The length and the header of a task's frame; its arguments follow.
-fn frame(task: &Task, number: u64) -> Vec<u8> {
+/// Sends a task: a header, and its arguments or where they are in the file that goes with it.
+fn send(task: &Task, number: u64, worker: &Connection) -> Result<(), Halt> {
     let (order, range) = (task.order(), task.tasks().range);
     let (first, count) = (range.start as u64, range.len());
-    let header = Header { number, call: order.call, job: order.number, first, count };
-    let mut frame = vec![0; LENGTH];
-    let _ = append(&mut frame, &header, "header"); // plain numbers: it cannot fail
-    let length = (frame.len() - LENGTH + task.input().len()) as u64;
-    frame[..LENGTH].copy_from_slice(&length.to_ne_bytes());
-    frame
+    let (here, there) = task.input();
+    let (fd, file) = there.unzip();
+    let header = Header { number, call: order.call, job: order.number, first, count, file };
+    let header = postcard::to_stdvec(&header).expect("numbers can be encoded");
+    worker.send([&header, here], fd)
 }

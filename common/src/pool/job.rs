@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::wire::Call;
 use crate::calls::{Arguments, Error, Result, Tasks};
+use crate::parcel::FEW;
+use crate::private::PrivateFd;
 
 /// A call, or as much of one as is submitted at once.
 pub(crate) struct Job {
@@ -71,10 +73,14 @@ impl Task {
         self.job.order.cancelled.load(Ordering::Acquire)
     }
 
-    /// The encoded arguments.
-    pub(super) fn input(&self) -> &[u8] {
+    /// The encoded arguments: themselves, or the file that they are in, and where.
+    pub(super) fn input(&self) -> (&[u8], Option<(&PrivateFd, Range<usize>)>) {
         let Arguments { bytes, bounds, .. } = &self.job.arguments;
-        &bytes[bounds[self.range.start]..bounds[self.range.end]]
+        let place = bounds[self.range.start]..bounds[self.range.end];
+        match bytes.file() {
+            Some(file) if place.len() > FEW => (&[], Some((file, place))),
+            _ => (&bytes[place], None),
+        }
     }
 
     /// Which items of the call's input these are.

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{Shutdown, SockType, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, SockType, shutdown};
 use nix::unistd::Pid;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
@@ -109,13 +110,12 @@ impl Supervisor {
     fn ask(&self, request: Request) -> Result<(Answer, Option<PrivateFd>)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let request = postcard::to_stdvec(&request).expect("a request has no form that fails");
-        send_with(&self.control, &request, None).map_err(|_| Error::SupervisorDied)?;
+        send_with(&self.control, [&request, &[]], None).map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
         os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
-        let (answer, fds) = receive_with(&self.control).map_err(|_| Error::SupervisorDied)?;
-        let answer = postcard::from_bytes(&answer).map_err(|_| Error::SupervisorDied)?;
-        Ok((answer, fds))
+        let (answer, fd) = receive(&self.control).map_err(|_| Error::SupervisorDied)?;
+        Ok((answer.ok_or(Error::SupervisorDied)?, fd))
     }
 
     /// Tells it to end its workers and itself. Does not wait.
@@ -152,13 +152,13 @@ fn serve(
         if fds[1].any() == Some(true) {
             break;
         }
-        let request = match receive_with(control) {
-            Ok((request, _)) => postcard::from_bytes(&request),
+        let request = match receive(control) {
+            Ok((request, _)) => request,
             Err(Errno::EINTR | Errno::EAGAIN) => continue,
             Err(_) => break,
         };
         let sent = match request {
-            Ok(Request::Fork { slot }) => {
+            Some(Request::Fork { slot }) => {
                 let begun = begun.get(slot);
                 match fork_worker(slot, |socket| worker::run(socket, me, begun, initializer)) {
                     Ok((pid, pidfd, socket)) => {
@@ -170,13 +170,13 @@ fn serve(
                     Err(errno) => reply(control, Answer::NotForked(errno as i32), None),
                 }
             }
-            Ok(Request::Reap { pid }) => {
+            Some(Request::Reap { pid }) => {
                 // Only one that was not reaped yet: the number may mean somebody else by now.
                 let worker = workers.iter().position(|(worker, _)| worker.as_raw() == pid);
                 let status = worker.map(|worker| end(workers.swap_remove(worker).0));
                 reply(control, Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
             }
-            Err(_) => break, // the end of file
+            None => break, // the end of file
         };
         if sent.is_err() {
             break;
@@ -198,7 +198,7 @@ fn fork_worker(
     slot: usize,
     body: impl FnOnce(PrivateFd) -> i32,
 ) -> nix::Result<(Pid, PrivateFd, PrivateFd)> {
-    let [ours, theirs] = socket_pair(SockType::Stream)?;
+    let [ours, theirs] = socket_pair(SockType::SeqPacket)?;
     let role = Role::Worker(slot + 1);
     let pid = fork([theirs], role, Interrupt::IsIgnored, |[socket]| body(socket))?;
     match pidfd(pid) {
@@ -218,5 +218,14 @@ fn end(pid: Pid) -> ExitStatus {
 
 fn reply(control: &PrivateFd, answer: Answer, fd: Option<&PrivateFd>) -> nix::Result<()> {
     let answer = postcard::to_stdvec(&answer).expect("an answer has no form that fails");
-    send_with(control, &answer, fd)
+    send_with(control, [&answer, &[]], fd)
+}
+
+/// A message that is there, and the descriptor with it; no message at the end of file.
+fn receive<T: DeserializeOwned>(
+    control: &PrivateFd,
+) -> nix::Result<(Option<T>, Option<PrivateFd>)> {
+    let mut bytes = [0; 64];
+    let (length, fd) = receive_with(control, &mut bytes, MsgFlags::MSG_DONTWAIT)?;
+    Ok((postcard::from_bytes(&bytes[..length]).ok(), fd))
 }

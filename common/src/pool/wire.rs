@@ -1,27 +1,30 @@
 //! What crosses the sockets: a task on the way out, its results on the way back.
 //!
-//! A frame is its length in 8 bytes, and its body. All else is `postcard`:
+//! A message is there whole or not at all: the sockets keep its bounds, and what is too long for one
+//! is in a sealed file ([`parcel`](crate::parcel)) whose descriptor comes with it. In `postcard`:
 //!
-//! * a worker's first frame is a `Result<(), Failure>`: whether its initializer went well;
 //! * a task is a [`Header`], and the arguments one after another;
-//! * a reply is the results one after another, each a `Result<R, Failure>`.
+//! * a reply is a [`ReplyHeader`], and the results one after another, each a `Result<R, Failure>`;
+//! * a worker's first reply is one such result: whether its initializer went well.
 //!
 //! A function crosses as its address. All workers are forks of one image, so the address means the
 //! same function in each. Only the parent sends addresses: a worker may be broken.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
 use crate::calls::{Data, Failure, append_item, caught, take_item};
 use crate::fork::{ForkMark, exit_now};
+use crate::parcel::{FEW, Writer};
 use crate::random;
 
-/// Bytes of a frame's length.
-pub(super) const LENGTH: usize = 8;
+/// No message is longer: a header, and what need not be in a file.
+pub(super) const LONGEST: usize = 128 + FEW;
 
 /// What a worker is told about a task.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Header {
     /// What the worker notes before it runs anything.
     pub(super) number: u64,
@@ -31,6 +34,17 @@ pub(super) struct Header {
     pub(super) first: u64,
     /// How many arguments follow.
     pub(super) count: usize,
+    /// If they are in a file: where there.
+    pub(super) file: Option<Range<usize>>,
+}
+
+/// What a worker says of its results.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReplyHeader {
+    /// That of the task.
+    pub(super) number: u64,
+    /// If they are in a file: how long it is.
+    pub(super) file: Option<usize>,
 }
 
 /// A function of the program, and the code that feeds it from bytes.
@@ -76,7 +90,7 @@ impl Call {
 pub(super) struct Items<'a> {
     pub(super) header: Header,
     pub(super) arguments: &'a [u8],
-    pub(super) results: &'a mut Vec<u8>,
+    pub(super) results: &'a mut Writer,
     /// The random stream of the pool.
     pub(super) stream: u64,
     /// Made by the worker.

@@ -1,23 +1,21 @@
-//! The worker: read a task, run it, write its results, until the socket ends.
+//! The worker: read a task, run it, send its results, until the socket ends.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getppid};
 
-use super::wire::{Header, Items, LENGTH};
-use crate::calls::{append, caught, take};
+use super::wire::{Header, Items, LONGEST, ReplyHeader};
+use crate::calls::{append_item, caught};
 use crate::fork::{ForkMark, exit_now};
-use crate::private::PrivateFd;
+use crate::parcel::{Bytes, Writer};
+use crate::private::{PrivateFd, receive_with, send_with};
 use crate::{panics, random};
-
-/// What a buffer may keep between tasks: one huge argument must not cost its memory for ever.
-const KEPT: usize = 1 << 20;
 
 /// A worker's whole life; returns its exit code.
 ///
@@ -31,13 +29,10 @@ pub(super) fn run(
     initializer: Option<&dyn Fn()>,
 ) -> i32 {
     // The kernel kills this process when the supervisor ends; it may have ended already.
-    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    let _ = set_pdeathsig(Signal::SIGKILL);
     if getppid() != supervisor {
         return 1;
     }
-    // SAFETY: `socket` owns the descriptor and outlives this second name for it, which closes nothing.
-    let socket = ManuallyDrop::new(unsafe { File::from_raw_fd(socket.as_fd().as_raw_fd()) });
-    let (mut reader, mut writer) = (BufReader::with_capacity(64 * 1024, &*socket), &*socket);
     panics::set_in_worker(true);
     let mark = ForkMark::new();
     let started = initializer
@@ -45,47 +40,43 @@ pub(super) fn run(
     if mark.as_ref().is_ok_and(|mark| !mark.is_here()) {
         exit_now(0); // a child that the initializer forked: the worker is its parent
     }
-    let mut hello = vec![0; LENGTH];
-    let _ = append(&mut hello, &started, "hello");
-    let (Ok(()), Ok(()), Ok(mark)) = (write_frame(&mut writer, hello), started, mark) else {
-        return 1;
-    };
+    let (mut hello, went_well) = (Writer::default(), started.is_ok());
+    let _ = append_item(&mut hello, &started, "hello");
+    let (Ok(()), true, Ok(mark)) = (reply(&socket, 0, hello), went_well, mark) else { return 1 };
     let stream = random::stream();
 
-    let mut body = Vec::new();
-    // Every error is the parent's end: it is done with this worker, or gone.
-    while read_frame(&mut reader, &mut body).is_ok() {
-        let mut arguments = &body[..];
-        let Ok(header) = take::<Header>(&mut arguments, "header") else { return 1 };
+    let mut inbox = vec![0; LONGEST];
+    loop {
+        let (length, file) = match receive_with(&socket, &mut inbox, MsgFlags::empty()) {
+            Err(Errno::EINTR) => continue,
+            Err(_) | Ok((0, _)) => return 0, // the parent is done with this worker, or gone
+            Ok(message) => message,
+        };
+        let task = postcard::take_from_bytes::<Header>(&inbox[..length]);
+        let Ok((header, here)) = task else { return 1 };
+        let there =
+            header.file.as_ref().zip(file).map(|(range, file)| Bytes::new(&file, range.clone()));
+        let arguments = match &there {
+            Some(Err(_)) => return 1, // no room for it: nothing was begun
+            Some(Ok(there)) => there,
+            None => here,
+        };
         begun.store(header.number, Ordering::Release);
-        let mut results = vec![0; LENGTH];
-        results.extend(header.number.to_ne_bytes());
+        let (number, mut results) = (header.number, Writer::default());
         Items { header, arguments, results: &mut results, stream, mark: &mark }.run();
         // Whoever has the result of a task can rely on its lines being out.
         let _ = io::stdout().flush();
-        if write_frame(&mut writer, results).is_err() {
-            break;
+        if reply(&socket, number, results).is_err() {
+            return 0;
         }
-        body.clear();
-        body.shrink_to(KEPT);
-    }
-    0
-}
-
-fn read_frame(reader: &mut impl Read, body: &mut Vec<u8>) -> io::Result<()> {
-    let mut length = [0; LENGTH];
-    reader.read_exact(&mut length)?;
-    let length = u64::from_ne_bytes(length);
-    // The buffer grows as the bytes arrive.
-    match reader.take(length).read_to_end(body)? as u64 == length {
-        true => Ok(()),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-/// `frame` begins with room for its length.
-fn write_frame(writer: &mut impl Write, mut frame: Vec<u8>) -> io::Result<()> {
-    let length = (frame.len() - LENGTH) as u64;
-    frame[..LENGTH].copy_from_slice(&length.to_ne_bytes());
-    writer.write_all(&frame)
+fn reply(socket: &PrivateFd, number: u64, results: Writer) -> nix::Result<()> {
+    let results = results.finish()?;
+    let file = results.file().map(|_| results.len());
+    let header =
+        postcard::to_stdvec(&ReplyHeader { number, file }).expect("numbers can be encoded");
+    let here = if file.is_none() { &results } else { &[][..] };
+    send_with(socket, [&header, here], results.file())
 }

@@ -1,6 +1,6 @@
 //! A result or an error, always, and soon.
 
-use std::time::Duration;
+use std::{io::IoSlice, os::fd::AsRawFd, time::Duration};
 
 use common::{
     ExitStatus, Pool,
@@ -8,7 +8,18 @@ use common::{
     harness::{eventually, is_alive, memory, process_state},
     pool::Error,
 };
-use nix::{libc, sys::signal::Signal, unistd};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, SealFlag, fcntl},
+    libc,
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        signal::Signal,
+        socket::{ControlMessage, MsgFlags, sendmsg},
+    },
+    unistd,
+};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::support::*;
 
@@ -194,7 +205,7 @@ pub fn idle_workers_that_are_killed_are_replaced_and_nobody_hears_of_it() {
     everyone_works(&pool);
 }
 
-/// The worker has read a megabyte of a task of 48, and cannot have begun it. Another runs it.
+/// Somebody else has read its task of 48 megabytes, so it cannot have begun it. Another runs it.
 pub fn a_worker_killed_while_it_reads_a_task_of_many_megabytes_loses_nothing() {
     static BEGUN: Counter = Counter::new();
     static READY: Counter = Counter::new();
@@ -209,10 +220,7 @@ pub fn a_worker_killed_while_it_reads_a_task_of_many_megabytes_loses_nothing() {
             GO[round].wait();
             // SAFETY: a second descriptor, of this process, for the same socket.
             let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
-            let (mut here, mut buffer) = (0, vec![0; MB]);
-            while here < MB {
-                here += unistd::read(socket, &mut buffer).expect("the task is coming");
-            }
+            unistd::read(socket, &mut [0; 1024]).expect("the task is coming");
             send(worker, Signal::SIGKILL);
             READ.increment();
         });
@@ -244,48 +252,51 @@ pub fn a_worker_killed_while_it_reads_a_task_of_many_megabytes_loses_nothing() {
     }
 }
 
-/// Three workers die when part of their result of 24 MB is written and the rest is not.
-pub fn workers_killed_in_the_middle_of_writing_large_results_fail_their_own_tasks() {
-    const VICTIMS: u64 = 3;
-    static BEGUN: Counter = Counter::new();
-    static WRITING: Counter = Counter::new();
-    static KILLED: Counter = Counter::new();
-    static PARENT_IS_STOPPED: Gate = Gate::new();
-    set_up(&[&BEGUN, &WRITING, &KILLED]);
-    PARENT_IS_STOPPED.set_up();
-    fn task(index: usize) -> String {
-        BEGUN.increment();
-        if [2, 7, 11].contains(&index) {
-            let (worker, socket) = (me(), own_socket());
-            forked(|| {
-                // The parent does not read, so the socket stays full.
-                PARENT_IS_STOPPED.wait();
-                eventually("the result has filled the socket", || is_full(socket));
-                send(worker, Signal::SIGKILL);
-                if KILLED.increment() == VICTIMS {
-                    send(case(), Signal::SIGCONT);
-                }
-            });
-            if WRITING.increment() == VICTIMS {
-                stop(case());
-                PARENT_IS_STOPPED.open();
-            }
-            PARENT_IS_STOPPED.wait();
+/// Writes its first half, and then, if it was told so, dies.
+#[derive(Deserialize)]
+struct Halves {
+    first: String,
+    dies: bool,
+    second: String,
+}
+
+impl Serialize for Halves {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut to = to.serialize_struct("Halves", 3)?;
+        to.serialize_field("first", &self.first)?;
+        if self.dies {
+            send(me(), Signal::SIGKILL);
         }
-        index.to_string().repeat(24 * MB / index.to_string().len())
+        to.serialize_field("dies", &self.dies)?;
+        to.serialize_field("second", &self.second)?;
+        to.end()
+    }
+}
+
+/// Three workers die when 12 of the 24 MB of their result are written.
+pub fn workers_killed_in_the_middle_of_writing_large_results_fail_their_own_tasks() {
+    static BEGUN: Counter = Counter::new();
+    set_up(&[&BEGUN]);
+    fn half(index: usize) -> String {
+        index.to_string().repeat(12 * MB / index.to_string().len())
+    }
+    fn task(index: usize) -> Halves {
+        BEGUN.increment();
+        let dies = [2, 7, 11].contains(&index);
+        Halves { first: half(index), dies, second: half(index + 1) }
     }
     let pool = Pool::new(4).unwrap();
     let handles = Vec::from_iter((0..20).map(|index| pool.apply_async(task, index).unwrap()));
     for (index, handle) in handles.into_iter().enumerate() {
-        match index {
-            2 | 7 | 11 => {
-                let (_, status) = died(handle.get());
+        match (index, handle.get()) {
+            (2 | 7 | 11, answer) => {
+                let (_, status) = died(answer.map(drop));
                 assert_eq!(status, ExitStatus::Signaled(libc::SIGKILL));
             }
-            _ => {
-                let text = index.to_string();
-                let right = text.repeat(24 * MB / text.len());
-                assert!(handle.get().unwrap() == right, "the result of task {index} is spoiled");
+            (_, answer) => {
+                let Halves { first, dies: false, second } = answer.unwrap() else { panic!() };
+                let right = first == half(index) && second == half(index + 1);
+                assert!(right, "the result of task {index} is spoiled");
             }
         }
     }
@@ -562,19 +573,62 @@ pub fn an_initializer_that_forks_and_returns_twice_makes_one_worker() {
     assert_eq!(BEGUN.get(), 50);
 }
 
-/// A length of 512 GB, and then nothing.
+/// What a broken worker may send for a reply.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Lie {
+    /// So many bytes without a meaning.
+    Nonsense(usize),
+    /// The results are in a file, which does not come.
+    NoFile,
+    /// It comes, and is shorter than it was said to be.
+    ShortFile,
+    /// It comes, and can be cut off while it is read.
+    OpenFile,
+    /// It comes, with 200 megabytes that were never written.
+    Endless,
+}
+
 pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
     set_up(&[]);
-    fn lie(length: u64) {
-        // SAFETY: the worker's socket is open, and the bytes are there.
-        let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(own_socket()) };
-        unistd::write(socket, &length.to_ne_bytes()).unwrap();
+    fn lie(lie: Lie) {
+        let file = |length: usize, sealed| {
+            let file = memfd_create(c"lie", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+            unistd::ftruncate(&file, length as i64).unwrap();
+            if sealed {
+                let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_WRITE;
+                fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+            }
+            file
+        };
+        // The header of a reply to the first task: its number, and how long the file is.
+        let header = |length: usize| postcard::to_stdvec(&(1_u64, Some(length))).unwrap();
+        let (bytes, file) = match lie {
+            Lie::Nonsense(length) => (vec![0xff; length], None),
+            Lie::NoFile => (header(1 << 39), None),
+            Lie::ShortFile => (header(1 << 39), Some(file(MB, true))),
+            Lie::OpenFile => (header(MB), Some(file(MB, false))),
+            Lie::Endless => (header(200 * MB), Some(file(200 * MB, true))),
+        };
+        let fds: Vec<_> = file.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&fds)];
+        let rights = if fds.is_empty() { &[] } else { &rights[..] };
+        let parts = [IoSlice::new(&bytes)];
+        sendmsg::<()>(own_socket(), &parts, rights, MsgFlags::empty(), None).unwrap();
         die(Death::ExitAtOnce(7));
     }
-    let pool = Pool::new(1).unwrap();
     let before = memory(me()).private;
-    for length in [1 << 39, 1 << 50, u64::MAX, u64::MAX - 7, 0, 1] {
-        let _ = died(pool.apply(lie, length));
+    let nonsense = [1, 2, 8, 9, 200, 60_000].map(Lie::Nonsense);
+    let lies =
+        nonsense.into_iter().chain([Lie::NoFile, Lie::ShortFile, Lie::OpenFile, Lie::Endless]);
+    for told in lies {
+        let pool = Pool::new(1).unwrap();
+        let answer = pool.apply(lie, told);
+        let right = match told {
+            Lie::NoFile => answer == Err(Error::System("receiving a result", Errno::EMFILE)),
+            Lie::Endless => matches!(answer, Err(Error::Codec { .. })),
+            _ => matches!(answer, Err(Error::Died { .. })),
+        };
+        assert!(right, "{told:?}: {answer:?}");
         everyone_works(&pool);
     }
     let more = memory(me()).private.saturating_sub(before);
@@ -588,11 +642,10 @@ pub fn a_worker_that_answers_twice_answers_no_other_task() {
     set_up(&[]);
     GO.iter().for_each(Gate::set_up);
     fn babble((turn, bytes): (usize, usize)) -> String {
-        let mut frame = (bytes as u64).to_ne_bytes().to_vec();
-        frame.extend((0..bytes).map(|x| (x * turn) as u8));
+        let nonsense: Vec<u8> = (0..bytes).map(|x| (x * turn) as u8).collect();
         // SAFETY: the worker's socket is open, and the bytes are there.
         let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(own_socket()) };
-        unistd::write(socket, &frame).unwrap();
+        unistd::write(socket, &nonsense).unwrap();
         GO[turn].wait();
         String::from("and then the truth")
     }

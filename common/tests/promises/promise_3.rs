@@ -105,7 +105,7 @@ fn be(stubborn: Stubborn) -> String {
         }
         Stubborn::WritesItsResult => {
             BUSY.increment();
-            "x".repeat(256 << 20)
+            "x".repeat(200 << 20)
         }
         Stubborn::HasThreads => {
             for _ in 0..4 {

@@ -271,11 +271,6 @@ pub fn is_readable(socket: i32) -> bool {
     is_ready(socket, PollFlags::POLLIN)
 }
 
-/// Whether what was written to the socket, and not been read at its other end, leaves no room for more.
-pub fn is_full(socket: i32) -> bool {
-    !is_ready(socket, PollFlags::POLLOUT)
-}
-
 /// Whether something was written to the socket that has not been read at its other end.
 pub fn has_unread(socket: i32) -> bool {
     let mut bytes: i32 = 0;
