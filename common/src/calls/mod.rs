@@ -2,6 +2,7 @@
 //!
 //! * this file: the calls and their options; the answer of a call is put together here
 //! * `codec`: arguments and results as bytes
+//! * `job`: what a call asks of the pool, and its tasks
 //! * `imap`: results while the input is still being read
 //! * `result`: an answer that is on its way
 //! * `error`: what can become of a task other than its result
@@ -9,6 +10,7 @@
 mod codec;
 mod error;
 mod imap;
+mod job;
 mod result;
 
 use std::sync::atomic::Ordering;
@@ -17,13 +19,14 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use crate::pool::{Call, Job, Order, Shared};
+use crate::pool::{Call, Shared};
 use crate::trace;
 
 pub use codec::Data;
 pub(crate) use codec::{Arguments, Failure, append_item, caught, guarded, results, take_item};
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
+pub(crate) use job::{Job, Order, Task};
 pub use result::AsyncResult;
 
 /// The calls of a [`Pool`](crate::Pool). A pool is its calls with Python's defaults; an option

@@ -70,14 +70,15 @@ impl Connection {
 
     /// Waits for a reply.
     pub(super) fn receive(&mut self, until: &Until) -> Result<Reply<'_>, Halt> {
-        let waited = self.wait(until);
+        match self.wait(until) {
+            Ok(()) | Err(Halt::Dead) => {} // what it wrote before it died counts
+            Err(halt) => return Err(halt),
+        }
         let (length, file) = loop {
-            match (receive_with(&self.socket, &mut self.inbox, MsgFlags::MSG_DONTWAIT), &waited) {
-                // It died with something unread: what it wrote before that counts, and comes next.
-                (Err(Errno::ECONNRESET | Errno::EINTR), _) => {}
-                (Ok(message), Ok(()) | Err(Halt::Dead)) => break message,
-                (Err(_), Ok(())) => return Err(Halt::Dead),
-                _ => return waited.map(|()| unreachable!()),
+            match receive_with(&self.socket, &mut self.inbox, MsgFlags::MSG_DONTWAIT) {
+                Ok(message) => break message,
+                Err(Errno::ECONNRESET) => {} // it left something unread; what it wrote comes next
+                Err(_) => return Err(Halt::Dead),
             }
         };
         let reply = postcard::take_from_bytes::<ReplyHeader>(&self.inbox[..length]);

@@ -15,10 +15,9 @@ use nix::unistd::Pid;
 
 use super::Shared;
 use super::connection::{Connection, Halt, Until};
-use super::job::{Job, Task};
 use super::queue::{Next, Phase};
 use super::wire::Header;
-use crate::calls::{Error, Failure, Result, guarded, take_item};
+use crate::calls::{Error, Failure, Job, Result, Task, guarded, take_item};
 use crate::console::Role;
 use crate::private::PrivateFd;
 use crate::{ExitStatus, os, trace};

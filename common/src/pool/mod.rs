@@ -19,9 +19,8 @@
 //! * `connection`: the parent's end of one worker
 //! * `handler`: the thread that sees a task through, and what it does about each death
 //! * `queue`: which task is next, and who is woken for it
-//! * `job`: what a call asks for, and its tasks
 //!
-//! What is asked and answered, `map` and its kin, is in [`calls`](crate::calls).
+//! What is asked and answered, `map` and its kin, and their tasks, is in [`calls`](crate::calls).
 //!
 //! Who owns what, and what each death means:
 //!
@@ -58,7 +57,6 @@
 
 mod connection;
 mod handler;
-mod job;
 mod queue;
 mod supervisor;
 mod wire;
@@ -77,8 +75,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::errno::Errno;
 
+use crate::calls::Job;
 pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
-pub(crate) use job::{Job, Order};
 pub(crate) use wire::Call;
 
 use crate::os::SharedWords;

@@ -9,8 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::handler::Handler;
-use super::job::{Job, Task};
-use crate::calls::{Error, Result};
+use crate::calls::{Error, Job, Result, Task};
 
 /// How far the pool's life has gone. It only ever goes on.
 #[derive(Clone, PartialEq)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::wire::Call;
-use crate::calls::{Arguments, Error, Result, Tasks};
+use super::codec::Arguments;
+use super::error::{Error, Result, Tasks};
 use crate::parcel::FEW;
+use crate::pool::Call;
 use crate::private::PrivateFd;
 
 /// A call, or as much of one as is submitted at once.
@@ -27,9 +28,9 @@ pub(crate) type Answer = Box<dyn Fn(&Tasks, u32, Result<&[u8]>) + Send + Sync>;
 pub(crate) struct Order {
     pub(crate) call: Call,
     /// The number of the call in this program.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// How long one task may run.
-    pub(super) limit: Option<Duration>,
+    pub(crate) limit: Option<Duration>,
     pub(crate) cancelled: AtomicBool,
 }
 
@@ -43,18 +44,18 @@ impl Order {
 
 /// A task of a call. If nobody answers it, it answers that the pool was terminated: whoever waits
 /// is always told.
-pub(super) struct Task {
+pub(crate) struct Task {
     job: Arc<Job>,
     /// Positions in the job's arguments.
     range: Range<usize>,
     /// How many workers died with it before one began it.
-    pub(super) deaths: u32,
+    pub(crate) deaths: u32,
     answered: bool,
 }
 
 impl Task {
     /// The tasks of a job, one by one: those of a million are never there all at once.
-    pub(super) fn of(job: &Arc<Job>, index: usize) -> Option<Task> {
+    pub(crate) fn of(job: &Arc<Job>, index: usize) -> Option<Task> {
         let start = index.checked_mul(job.chunksize)?;
         let end = job.arguments.count().min(start.saturating_add(job.chunksize));
         (start < end).then(|| Task {
@@ -65,16 +66,16 @@ impl Task {
         })
     }
 
-    pub(super) fn order(&self) -> &Order {
+    pub(crate) fn order(&self) -> &Order {
         &self.job.order
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.job.order.cancelled.load(Ordering::Acquire)
     }
 
     /// The encoded arguments: themselves, or the file that they are in, and where.
-    pub(super) fn input(&self) -> (&[u8], Option<(&PrivateFd, Range<usize>)>) {
+    pub(crate) fn input(&self) -> (&[u8], Option<(&PrivateFd, Range<usize>)>) {
         let Arguments { bytes, bounds, .. } = &self.job.arguments;
         let place = bounds[self.range.start]..bounds[self.range.end];
         match bytes.file() {
@@ -84,12 +85,12 @@ impl Task {
     }
 
     /// Which items of the call's input these are.
-    pub(super) fn tasks(&self) -> Tasks {
+    pub(crate) fn tasks(&self) -> Tasks {
         let Arguments { first, total, .. } = self.job.arguments;
         Tasks { range: first + self.range.start..first + self.range.end, total }
     }
 
-    pub(super) fn answer(mut self, pid: u32, reply: Result<&[u8]>) {
+    pub(crate) fn answer(mut self, pid: u32, reply: Result<&[u8]>) {
         self.answered = true;
         (self.job.answer)(&self.tasks(), pid, reply);
     }
