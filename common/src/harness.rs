@@ -66,6 +66,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 mod keeper;
 pub mod lesson;
 mod processes;
+pub mod snapshot;
 
 pub use crate::tests;
 pub use processes::{
