@@ -8,76 +8,79 @@
 
 use std::error::Error;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::process;
 use std::sync::OnceLock;
 
 use common::console::heading;
-use common::gate::{Counter, Gate};
-use common::harness::{eventually, process_state};
-use common::{Pool, Process, say};
+use common::gate::Gate;
+use common::harness::eventually;
+use common::{Pool, say};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize, Serializer};
 
-const SIZE: usize = 8 << 20;
+const HALF: usize = 4 << 20;
 
 static VICTIM: OnceLock<(PipeReader, PipeWriter)> = OnceLock::new();
-static GATE: Gate = Gate::new();
-static RETURNED: Counter = Counter::new();
+static NEVER: Gate = Gate::new();
 
-fn task(n: u8) -> Vec<u8> {
-    if n == 3 {
-        let mut writer = &VICTIM.get().expect("made before the fork").1;
-        writer.write_all(&std::process::id().to_ne_bytes()).expect("main reads");
-        GATE.wait();
-        RETURNED.increment();
+/// A large result.
+#[derive(Serialize, Deserialize)]
+struct Large {
+    first: Vec<u8>,
+    middle: Middle,
+    second: Vec<u8>,
+}
+
+/// Is written after the first half and before the second. That of task 3 gets no further.
+#[derive(Deserialize)]
+struct Middle(u8);
+
+impl Serialize for Middle {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.0 == 3 {
+            let mut writer = &VICTIM.get().expect("made before the fork").1;
+            writer.write_all(&process::id().to_ne_bytes()).expect("main reads");
+            NEVER.wait();
+        }
+        to.serialize_newtype_struct("Middle", &self.0)
     }
-    vec![n; SIZE]
+}
+
+fn task(n: u8) -> Large {
+    Large { first: vec![n; HALF], middle: Middle(n), second: vec![n; HALF] }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    GATE.set_up();
-    RETURNED.set_up();
+    NEVER.set_up();
     let mut reader = &VICTIM.get_or_init(|| pipe().expect("two descriptors")).0;
 
     heading("A worker is killed while it writes its result");
-    // The pool has a process of its own, because that can be stopped. Then nobody reads the result.
-    let owner = Process::new(use_a_pool).daemon(true).start()?;
+    let pool = Pool::new(2)?;
+    let before = pool.pids();
+    let answers = pool.imap(task, 1..=6)?;
     let mut victim = [0; 4];
     reader.read_exact(&mut victim)?;
     let victim = u32::from_ne_bytes(victim);
-    kill(Pid::from_raw(owner.pid() as i32), Signal::SIGSTOP)?;
-    eventually("the pool's process is stopped", || process_state(owner.pid()) == Some('T'));
-    GATE.open();
-    RETURNED.wait_for(1);
-    // After its task a worker sleeps for one reason only: its socket is full.
-    eventually("the worker waits for its reader", || process_state(victim) == Some('S'));
-    say!("pid {victim} writes a result of {SIZE} bytes, and nobody reads: it waits in the middle");
+    say!("pid {victim} has written {HALF} bytes of {}", 2 * HALF);
     kill(Pid::from_raw(victim as i32), Signal::SIGKILL)?;
-    eventually("the worker has ended", || process_state(victim) == Some('Z'));
-    say!("pid {victim} is dead; now its result is read");
-    kill(Pid::from_raw(owner.pid() as i32), Signal::SIGCONT)?;
-    say!("the process with the pool {}", owner.join()?);
-    Ok(())
-}
-
-fn use_a_pool() {
-    let pool = Pool::new(2).expect("a pool");
-    let before = pool.pids();
-    let answers: Vec<_> = pool.imap(task, 1..=6).expect("it runs").collect();
 
     heading("Each task has its answer");
     for (n, answer) in (1..).zip(answers) {
         match answer {
-            Ok(result) if result == vec![n; SIZE] => {
-                say!("task {n}: right, {} bytes", result.len())
+            Ok(Large { first, second, .. }) => {
+                let right = [&first, &second].iter().all(|half| **half == vec![n; HALF]);
+                let verdict = if right { "right" } else { "WRONG" };
+                say!("task {n}: {verdict}, {} bytes", first.len() + second.len());
             }
-            Ok(result) => say!("task {n}: WRONG, {} bytes", result.len()),
             Err(error) => say!("task {n}: {error}"),
         }
     }
 
-    heading("Why only one is lost: each worker has a socket of its own, whose end is its death");
+    heading("Why only one is lost: nobody shares with a worker what it writes to");
     eventually("the dead worker has a successor", || pool.pids().len() == 2);
     let old = pool.pids().iter().filter(|pid| before.contains(pid)).count();
     say!("of two workers {old} has lived on, {} is new", 2 - old);
-    say!("the next call: {:?}", pool.map(|x: u32| x * x, 1..=6));
+    say!("the next call: {:?}", pool.map(|x: u32| x * x, 1..=6)?);
+    Ok(())
 }

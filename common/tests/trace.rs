@@ -229,21 +229,26 @@ fn files(directory: &Path) -> Vec<String> {
     names
 }
 
+/// The timeline at the end of a lesson's output.
+fn timeline_in(stdout: &str) -> &str {
+    let (_, picture) = stdout.split_once("\nWho ran what when\n").expect("it is drawn");
+    // Whether a name fits, and whether one worker is quick enough to do it all, is up to the machine.
+    let lanes: Vec<_> = picture.lines().filter_map(|line| line.split_once(" │")).collect();
+    let [(main, _), workers @ ..] = &lanes[..] else { panic!("no lanes: {picture}") };
+    assert!(main.starts_with("main "), "{picture}");
+    let worked =
+        |(lane, events): &(&str, &str)| lane.starts_with("worker ") && !events.trim().is_empty();
+    assert!(workers.iter().any(worked), "{picture}");
+    picture
+}
+
 fn flags_draw_and_write() {
     let here = directory();
     let arguments = ["--timeline", "--svg", "a.svg", "--trace", "b.json"];
     let Output { status, stdout, stderr } = run("ok", &here, &arguments);
     assert!(status.success() && stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     let stdout = String::from_utf8(stdout).unwrap();
-    let (_, picture) = stdout.split_once("\nWho ran what when\n").unwrap();
-    // Whether a name fits, and whether one worker is quick enough to do it all, is up to the machine.
-    let lanes: Vec<_> = picture.lines().filter_map(|line| line.split_once(" │")).collect();
-    let [(main, _), workers @ ..] = &lanes[..] else { panic!("no lanes: {picture}") };
-    assert!(main.starts_with("main ") && !workers.is_empty(), "{picture}");
-    assert!(workers.iter().all(|(worker, _)| worker.starts_with("worker ")), "{picture}");
-    assert!(
-        lanes.iter().any(|(lane, events)| lane.starts_with("worker") && !events.trim().is_empty())
-    );
+    let picture = timeline_in(&stdout);
     assert!(picture.lines().all(|line| line.chars().count() <= 80));
 
     assert_eq!(files(&here), ["a.svg", "b.json"]);
@@ -326,7 +331,7 @@ fn what_fails_at_the_end_is_one_line() {
     assert_eq!(status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("--svg: cannot write /dev/full"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1);
-    assert!(String::from_utf8(stdout).unwrap().contains("═map═"));
+    timeline_in(&String::from_utf8(stdout).unwrap());
     assert_eq!(files(&here), ["b.json"], "one that fails does not keep others from being written");
     fs::remove_dir_all(here).unwrap();
 }
@@ -337,7 +342,7 @@ fn a_lesson_that_fails_is_drawn_too() {
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(stderr.contains("the lesson failed") && stderr.lines().count() == 1, "{stderr}");
-    assert!(String::from_utf8(stdout).unwrap().contains("═map═"));
+    timeline_in(&String::from_utf8(stdout).unwrap());
     assert_eq!(files(&here), ["a.svg"]);
     fs::remove_dir_all(here).unwrap();
 }
