@@ -1,6 +1,8 @@
 """Lesson 2, the notes' section *Pool: map*, in Python: workers that live longer than one task.
 
     python3 lesson02_pool_map/original.py
+
+You decide which task ends when: `--finish 2,3,1,4`.
 """
 
 import sys
@@ -12,7 +14,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "common" / "python"))
 import course
 from course import delay_function, delay_function_b, heading, largest_singular_value
 
-flags = course.parse("Lesson 2: Pool.map", size=500, workers=2, tasks=[1, 2, 3, 4])
+calls = ["map", "imap", "imap_unordered"]
+flags = course.parse("Lesson 2: Pool.map", size=500, workers=2, calls=calls)
 workers, n, half = flags.workers, flags.size, max(flags.size // 2, 1)
 
 

@@ -1,6 +1,8 @@
 """Lesson 3, the notes' section *Pool: apply*, in Python: one task at a time, however many workers.
 
     python3 lesson03_apply/original.py
+
+You decide which task ends when: `--finish 2,3,1,4`.
 """
 
 import multiprocessing
@@ -13,8 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "common" / "python"))
 import course
 from course import Span, delay_function, heading, overlap, wall
 
-about = "Lesson 3: Pool.apply"
-flags = course.parse(about, size=600, workers=5, tasks=range(5), at_once=1)
+flags = course.parse("Lesson 3: Pool.apply", size=600, workers=5, calls=["apply", "map"])
 workers = flags.workers
 
 

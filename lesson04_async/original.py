@@ -2,6 +2,8 @@
 ended.
 
     python3 lesson04_async/original.py
+
+You decide which task ends when: `--finish 2,3,1,4`.
 """
 
 import sys
@@ -13,7 +15,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "common" / "python"))
 import course
 from course import Span, delay_function, delay_function_b, heading, overlap, wall
 
-flags = course.parse("Lesson 4: map_async", size=500, workers=5, tasks=[1, 2, 3, 4, 5])
+calls = ["map_async", "apply_async", "wait in the loop"]
+flags = course.parse("Lesson 4: map_async", size=500, workers=5, calls=calls)
 workers, n, half, small = flags.workers, flags.size, max(flags.size // 2, 1), max(flags.size // 5, 1)
 
 

@@ -1,4 +1,4 @@
-"""What the five `original.py` share: flags, labelled lines, the workload, the trace, gates.
+"""What the five `original.py` share: flags, labelled lines, the workload, the trace.
 
 A program of your own needs none of this: what it needs from `multiprocessing` stands in the
 lessons. CPython 3.9 or later and Linux; numpy is used if it is there.
@@ -11,7 +11,6 @@ import multiprocessing
 import multiprocessing.pool
 import os
 import random
-import select
 import sys
 import time
 from contextlib import contextmanager
@@ -37,31 +36,25 @@ multiprocessing.set_start_method("fork")
 # --- Flags ---------------------------------------------------------------------------------------
 
 
-def parse(about, size, workers, tasks=(), at_once=None):
-    """Read the flags and make them hold.
-
-    `tasks` are those that `--finish` can put in order: those of the lesson's first call. At most
-    `at_once` of them run at a time; by default as many as there are workers.
-    """
+def parse(about, size, workers, calls=()):
+    """Read the flags and make them hold. With `--finish` the lesson is these calls of `finish.py`."""
     parser = argparse.ArgumentParser(description=about, allow_abbrev=False)
     number = dict(type=at_least_one, metavar="N")
     parser.add_argument("--size", default=size, **number, help="rows and columns [%(default)s]")
     parser.add_argument("--workers", default=workers, **number, help="processes [%(default)s]")
     parser.add_argument("--seed", type=int, metavar="N", help="the same random numbers each time")
     parser.add_argument("--trace", metavar="FILE", help="who did what when, for ui.perfetto.dev")
-    if tasks:
-        names = ",".join(map(str, tasks))
-        parser.add_argument("--finish", type=numbers, metavar="N,N", help=f"an order of {names}")
+    if calls:
+        parser.add_argument("--finish", type=numbers, metavar="ORDER", help="such as 2,3,1,4")
     flags = parser.parse_args(namespace=FLAGS)
-
-    if flags.finish:
-        reason = cannot_finish(flags.finish, list(tasks), at_once or flags.workers)
-        if reason:
-            parser.error(f"--finish: {reason}")
-        set_up_gates(flags.finish)
+    sys.stdout = Lines()
     if flags.trace:
         record_to(flags.trace)
-    sys.stdout = Lines()
+    if flags.finish:
+        from finish import show
+
+        show(calls, flags.finish, flags.workers, refuse=parser.error)
+        sys.exit()
     return flags
 
 
@@ -76,9 +69,12 @@ def at_least_one(text):
 
 def numbers(text):
     try:
-        return [int(number) for number in text.split(",")]
+        order = [int(number) for number in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be tasks with commas between them, not {text!r}")
+        order = []
+    if not order or sorted(order) != list(range(1, len(order) + 1)):
+        raise argparse.ArgumentTypeError(f"must name each of 1, 2, … once, not {text!r}")
+    return order
 
 
 # --- Lines ---------------------------------------------------------------------------------------
@@ -146,9 +142,7 @@ def delay_function(x):
     with task(x):
         print(f"start from {x}")
         largest = largest_singular_value(FLAGS.size, FLAGS.size, x)
-        wait_at_gate(x)
         print(f"end from {x}")
-    open_next_gate(x)
     return largest
 
 
@@ -299,43 +293,3 @@ def states(pids):
             return "gone"
 
     return ", ".join(f"{pid} {state(pid)}" for pid in pids)
-
-
-# --- Gates ---------------------------------------------------------------------------------------
-
-
-def set_up_gates(order):
-    """A pipe for each task, before the fork, so that all processes share them.
-
-    A gate is open when its pipe has a byte, and stays so. That of the first is open from the
-    beginning; whoever has ended opens the gate of the next.
-    """
-    for x, following in zip(order, order[1:] + [None]):
-        GATES[x] = (*os.pipe(), following)
-    os.write(GATES[order[0]][1], b"!")
-
-
-GATES = {}
-
-
-def wait_at_gate(x):
-    if x in GATES:
-        select.select([GATES[x][0]], [], [])
-
-
-def open_next_gate(x):
-    _, _, following = GATES.get(x, (None, None, None))
-    if following is not None:
-        os.write(GATES[following][1], b"!")
-
-
-def cannot_finish(order, tasks, at_once):
-    """Why the tasks, handed out in their order, cannot end in this one; None if they can."""
-    if sorted(order) != sorted(tasks):
-        return f"each of {', '.join(map(str, tasks))} must be named once"
-    for ended, x in enumerate(order):
-        before = tasks.index(x)
-        if before >= ended + at_once:
-            needed = before - at_once + 1
-            return f"{x} starts only when {needed} of the tasks before it have finished"
-    return None
