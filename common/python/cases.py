@@ -18,7 +18,7 @@ import threading
 import time
 from multiprocessing import Pool, Process
 
-multiprocessing.set_start_method("fork")  # as the notes assume, and as the Rust side does
+import finish  # and with it the start method of the course
 
 # How long a case waits for what cannot come any more: with another length it would say the same.
 A_WHILE = 0.2
@@ -86,6 +86,16 @@ def pid(_):
 
 
 # --- Where both do the same ----------------------------------------------------------------------
+
+
+def the_orders_of_the_directors():
+    """What `--finish` forces on each call: for each order of four ends, with one to four workers."""
+    calls = ["map", "imap", "imap_unordered", "apply", "map_async", "apply_async", "wait in the loop"]
+    scripts = []
+    for call, workers in itertools.product(calls, [1, 2, 3, 4]):
+        for ends in sorted(itertools.permutations([1, 2, 3, 4])):
+            scripts.append(", ".join(finish.script(call, list(ends), workers) or ["impossible"]))
+    return "; ".join(scripts)
 
 
 def chunks_and_maxtasksperchild():

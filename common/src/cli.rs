@@ -195,7 +195,7 @@ fn one_line(error: &clap::Error) -> String {
     paragraph.strip_prefix("error: ").unwrap_or(paragraph).to_owned()
 }
 
-fn refuse(reason: &str) -> ! {
+pub(crate) fn refuse(reason: &str) -> ! {
     complain(reason);
     process::exit(2);
 }

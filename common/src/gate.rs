@@ -29,9 +29,9 @@
 //! one of its own and wait for ever. Any use before [`set_up`](Gate::set_up) panics instead.
 
 use std::{
-    io::{PipeReader, PipeWriter, Write, pipe},
+    io::{PipeReader, PipeWriter, Read, Write, pipe},
     num::NonZeroUsize,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -44,7 +44,7 @@ use nix::{
 };
 
 use crate::harness::holds_eventually;
-use crate::os::SharedWords;
+use crate::os::{self, SharedWords};
 
 /// Holds every process that [`wait`](Gate::wait)s until one of them [`open`](Gate::open)s it, for good. It has no Python
 /// name: `multiprocessing.Event` comes closest, and can be cleared.
@@ -90,10 +90,22 @@ impl Gate {
     #[track_caller]
     pub fn open(&self) {
         // The test for a byte keeps the pipe from filling up, where writing would wait.
-        if !self.is_readable(PollTimeout::ZERO) {
+        if !self.is_open() {
             let (_, writer) = self.pipe();
             (&*writer).write_all(b"!").expect("this process holds the reading end too");
         }
+    }
+
+    /// Whether it is open.
+    #[track_caller]
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_readable(PollTimeout::ZERO)
+    }
+
+    /// Becomes readable when the gate is opened.
+    #[track_caller]
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe().0.as_fd()
     }
 
     #[track_caller]
@@ -122,6 +134,80 @@ impl Gate {
         pipe.expect(
             "this gate was not set up before the fork: call set_up() first, then start processes",
         )
+    }
+}
+
+/// Lets one process through each time somebody says so. Like a [`Gate`] that closes again behind everyone who passes:
+/// for tasks of which one after the other is to go on, as often as there is another.
+///
+/// It is a pipe, and whoever passes takes a byte out of it. A process that is killed here holds nothing. It has no
+/// Python name: `multiprocessing.Semaphore(0)` comes closest.
+///
+/// ```
+/// use common::gate::Turnstile;
+///
+/// static TURNSTILE: Turnstile = Turnstile::new();
+///
+/// TURNSTILE.set_up(); // before the fork
+/// TURNSTILE.let_through();
+/// TURNSTILE.pass(); // would wait for the next `let_through` if there were another `pass`
+/// ```
+#[derive(Debug, Default)]
+pub struct Turnstile(Gate);
+
+impl Turnstile {
+    /// A turnstile that is still to be [`set_up`](Turnstile::set_up).
+    pub const fn new() -> Turnstile {
+        Turnstile(Gate::new())
+    }
+
+    /// Makes the turnstile. Call it before the fork, in the process that forks: all its forks share it. A second call
+    /// changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the process has no descriptors left.
+    pub fn set_up(&self) {
+        self.0.set_up();
+    }
+
+    /// Waits until this process is let through.
+    ///
+    /// # Panics
+    ///
+    /// If the turnstile was not set up before the fork.
+    #[track_caller]
+    pub fn pass(&self) {
+        let (reader, _) = self.0.pipe();
+        (&*reader).read_exact(&mut [0]).expect("this process holds the writing end too");
+    }
+
+    /// Lets one through, who waits or will wait.
+    ///
+    /// # Panics
+    ///
+    /// If the turnstile was not set up.
+    #[track_caller]
+    pub fn let_through(&self) {
+        let (_, writer) = self.0.pipe();
+        (&*writer).write_all(b"!").expect("this process holds the reading end too");
+    }
+
+    /// Where who passes reads a byte.
+    #[track_caller]
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Waits until this process is let through, or until the gate is open.
+    #[track_caller]
+    pub(crate) fn pass_unless(&self, open: &Gate) {
+        let (way, free) = (self.as_fd(), open.as_fd());
+        let mut fds = [way, free].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        os::wait_for(&mut fds, None);
+        if !open.is_open() {
+            self.pass();
+        }
     }
 }
 

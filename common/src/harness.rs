@@ -68,6 +68,7 @@ pub mod lesson;
 pub mod original;
 mod processes;
 pub mod python;
+pub mod snapshot;
 
 pub use crate::tests;
 pub use processes::{

@@ -3,18 +3,17 @@
 //!
 //! The snapshots beside this file are the contract written out: all orders for few tasks and workers.
 
-use std::collections::BTreeMap;
 use std::hint::spin_loop;
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
-use std::os::fd::AsFd;
-use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::contract::{Before, Contract, Event, Impossible, orders};
+use common::director::{Director, Stage};
+use common::harness::snapshot::pin;
 use common::harness::{self, Test, test, tests};
 use common::pool::{Error, Pool};
 use common::{ExitStatus, Process};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, raise};
 
 fn main() {
     let mut all = tests![
@@ -36,6 +35,9 @@ fn main() {
         get_that_does_not_wait_is_caught,
         join_that_does_not_wait_is_caught,
         a_pool_whose_workers_outlive_it_is_caught,
+        nobody_waits_for_a_killed_task,
+        nobody_waits_for_a_main_that_has_given_up,
+        what_is_not_in_the_script_ends_the_direction,
     ];
     all.extend(forced());
     all.extend(free());
@@ -53,20 +55,13 @@ type Task = (usize, Option<[u64; 3]>);
 /// Says what it does, and does nothing else.
 fn task((number, busy): Task) {
     match busy {
-        None => {
-            show(format!("handed out {number}"));
-            Gate::Start(number).pass();
-            show(Event::Start(number));
-            Gate::End(number).pass();
-            show(Event::End(number));
-            Gate::Result(number).pass();
-        }
+        None => STAGE.task(number, || (), || ()),
         Some(micros) => {
             let [before, between, after] = micros.map(Duration::from_micros);
             spin(before);
-            show(Event::Start(number));
+            STAGE.tell(Event::Start(number));
             spin(between);
-            show(Event::End(number));
+            STAGE.tell(Event::End(number));
             spin(after);
         }
     }
@@ -104,12 +99,12 @@ impl Run<'_> {
     /// A call of main's has come back.
     fn sees(&self, event: Event) {
         self.waits_its_turn();
-        show(event);
+        STAGE.tell(event);
     }
 
     fn waits_its_turn(&self) {
         match self.order {
-            Some(_) => Gate::Main.pass(),
+            Some(_) => STAGE.wait_for_turn(),
             None => spin(self.pause),
         }
     }
@@ -122,8 +117,8 @@ impl Run<'_> {
             None => self.pause,
         };
         match result.get_timeout(timeout) {
-            Ok(_) => show(Event::Got(None)),
-            Err(Error::Timeout) => show(Event::Timeout),
+            Ok(_) => STAGE.tell(Event::Got(None)),
+            Err(Error::Timeout) => STAGE.tell(Event::Timeout),
             Err(other) => panic!("{other}"),
         }
     }
@@ -131,7 +126,7 @@ impl Run<'_> {
     fn leave(&self, pool: &mut Option<Pool>) {
         self.waits_its_turn();
         *pool = None;
-        show(Event::Left);
+        STAGE.tell(Event::Left);
     }
 }
 
@@ -362,151 +357,7 @@ use program::Program;
 // Seeing and directing
 // ---------------------------------------------------------------------------------------------
 
-/// Where somebody waits for the director. Unlike those of `common::gate`, which stay open, these let one through
-/// at a time: a pool serves hundreds of orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Gate {
-    /// A task, before it says that it starts.
-    Start(usize),
-    /// A task, before it says that it ends.
-    End(usize),
-    /// A task, before its result is sent.
-    Result(usize),
-    /// Main, before it says that a call has come back.
-    Main,
-}
-
-/// What all processes share: a pipe for each gate, and one for what is seen. A write to a pipe is there as a whole
-/// or not at all, and what was written first is read first: so the pipe is the order.
-struct Stage {
-    seen: (PipeReader, PipeWriter),
-    gates: BTreeMap<Gate, (PipeReader, PipeWriter)>,
-}
-
-static STAGE: OnceLock<Stage> = OnceLock::new();
-
-fn stage() -> &'static Stage {
-    STAGE.get().expect("the stage is set before the first fork")
-}
-
-fn set_the_stage(tasks: usize) {
-    let gates = (1..=tasks).flat_map(|i| [Gate::Start(i), Gate::End(i), Gate::Result(i)]);
-    let gates = gates.chain([Gate::Main]).map(|gate| (gate, pipe().unwrap())).collect();
-    assert!(STAGE.set(Stage { seen: pipe().unwrap(), gates }).is_ok(), "the stage is set once");
-}
-
-impl Gate {
-    fn pass(self) {
-        (&stage().gates[&self].0).read_exact(&mut [0]).unwrap();
-    }
-
-    fn open(self) {
-        (&stage().gates[&self].1).write_all(b"!").unwrap();
-    }
-}
-
-fn show(what: impl ToString) {
-    (&stage().seen.1).write_all((what.to_string() + "\n").as_bytes()).unwrap();
-}
-
-/// Whether something is to be read before the time is up.
-fn readable(reader: &PipeReader, timeout: PollTimeout) -> bool {
-    poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], timeout).unwrap() > 0
-}
-
-/// Opens the gates so that the events come in the order that it was given, and checks that they do. It is a
-/// process of its own, forked before there is a pool.
-struct Director {
-    workers: usize,
-    /// Whether results are held back until they are needed: where it matters when they come.
-    holds_results: bool,
-    seen: BufReader<PipeReader>,
-    /// Tasks that a worker has, or had.
-    handed_out: Vec<usize>,
-    /// How many results were let go.
-    results: usize,
-}
-
-impl Director {
-    fn direct(&mut self, order: &[Event]) {
-        (self.handed_out, self.results) = (Vec::new(), 0);
-        // Results that come one after the other are yielded in that order; if none is, any order will do.
-        let results = match yields(order) {
-            none if none.is_empty() => ends(order),
-            yields => yields,
-        };
-        for (position, &event) in order.iter().enumerate() {
-            let ended = |task: &&usize| order[..position].contains(&Event::End(**task));
-            let needed = match event {
-                _ if !self.holds_results => 0,
-                Event::Start(task) => task.saturating_sub(self.workers),
-                Event::Yield(task) => results.iter().position(|&other| other == task).unwrap() + 1,
-                Event::Got(_) | Event::Waited(_) => results.iter().filter(ended).count(),
-                _ => 0,
-            };
-            while self.results < needed {
-                let task = results[self.results];
-                assert!(ended(&&task), "{event} needs a result before end {task} in {order:?}");
-                Gate::Result(task).open();
-                self.results += 1;
-                if let Event::Start(_) = event {
-                    // The worker has its next task, so the result has come: before the next one.
-                    self.wait_until_handed_out(self.workers + self.results, order);
-                }
-            }
-            match event {
-                Event::Start(task) => {
-                    self.wait_until_handed_out(task, order);
-                    Gate::Start(task).open();
-                }
-                Event::End(task) => Gate::End(task).open(),
-                _ => Gate::Main.open(),
-            }
-            let seen = self.next(order);
-            assert_eq!(seen, event.to_string(), "after {position} events of {order:?}");
-            if let Event::End(task) = event
-                && !self.holds_results
-            {
-                Gate::Result(task).open();
-            }
-        }
-    }
-
-    fn wait_until_handed_out(&mut self, task: usize, order: &[Event]) {
-        while !self.handed_out.contains(&task) {
-            let line = self.line(order);
-            self.hand_out(&line)
-                .unwrap_or_else(|| panic!("{line}, and nobody was to do it, in {order:?}"));
-        }
-    }
-
-    /// The next event.
-    fn next(&mut self, order: &[Event]) -> String {
-        loop {
-            let line = self.line(order);
-            if self.hand_out(&line).is_none() {
-                return line;
-            }
-        }
-    }
-
-    fn hand_out(&mut self, line: &str) -> Option<()> {
-        let task = line.strip_prefix("handed out ")?;
-        self.handed_out.push(task.parse().unwrap());
-        Some(())
-    }
-
-    fn line(&mut self, order: &[Event]) -> String {
-        let Director { seen, handed_out, .. } = self;
-        let there =
-            !seen.buffer().is_empty() || readable(seen.get_ref(), PollTimeout::from(30_000u16));
-        assert!(there, "nothing happens any more in {order:?}; handed out were {handed_out:?}");
-        let mut line = String::new();
-        seen.read_line(&mut line).unwrap();
-        line.truncate(line.len() - 1);
-        line
-    }
-}
+static STAGE: Stage = Stage::new();
 
 fn yields(order: &[Event]) -> Vec<usize> {
     let task = |event: &Event| if let Event::Yield(task) = event { Some(*task) } else { None };
@@ -523,15 +374,15 @@ fn force(orders: &[Vec<Event>], workers: usize, program: Program) {
     let start = |event: &Event| if let Event::Start(task) = event { *task } else { 0 };
     let tasks = orders.iter().flatten().map(start).max().expect("no orders, no proof");
     let unordered = orders.iter().any(|order| !yields(order).is_sorted());
-    set_the_stage(tasks);
+    STAGE.set_up(tasks);
+    // A process, forked before there is a pool and its threads.
     let director = Process::new(|| {
-        let seen = BufReader::new(stage().seen.0.try_clone().unwrap());
-        let (handed_out, results) = (Vec::new(), 0);
-        let mut director = Director { workers, holds_results: false, seen, handed_out, results };
         for order in orders {
             let late = |event: &Event| matches!(event, Event::Timeout | Event::Terminated);
-            director.holds_results = unordered || order.iter().any(late);
-            director.direct(order);
+            let mut director = Director::new(&STAGE, workers)
+                .directs_main()
+                .holds_results(unordered || order.iter().any(late));
+            director.direct(order).unwrap_or_else(|wrong| panic!("{wrong}, in {order:?}"));
         }
     });
     let director = director.start().unwrap();
@@ -597,7 +448,7 @@ fn forced() -> Vec<Test> {
 
 /// Runs a program many times and checks that the contract allows what is seen.
 fn run_freely(contract: fn(usize, usize) -> Contract, program: Program) {
-    set_the_stage(0);
+    STAGE.set_up(0);
     let mut random = 1_u64;
     let mut micros = move |below: u64| {
         random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -611,15 +462,9 @@ fn run_freely(contract: fn(usize, usize) -> Contract, program: Program) {
             let tasks = (1..=tasks).map(|i| (i, busy())).collect();
             let pause = Duration::from_micros(micros(2 * length));
             program(&Run { tasks, workers, order: None, pause }, &mut pool);
-            let mut text = Vec::new();
-            while readable(&stage().seen.0, PollTimeout::ZERO) {
-                let mut buffer = [0; 4096];
-                let count = (&stage().seen.0).read(&mut buffer).unwrap();
-                text.extend_from_slice(&buffer[..count]);
-            }
-            let order = String::from_utf8(text).unwrap().trim_end().replace('\n', ", ");
-            if let Err(Impossible { position, reason }) = contract.check(&orders(&order)[0]) {
-                panic!("{contract}: {order}\nis impossible from event {position} on: {reason}");
+            let order = STAGE.told();
+            if let Err(Impossible { position, reason }) = contract.check(&order) {
+                panic!("{contract}: {order:?}\nis impossible from event {position} on: {reason}");
             }
         }
     }
@@ -779,6 +624,55 @@ fn a_pool_whose_workers_outlive_it_is_caught() {
 }
 
 // ---------------------------------------------------------------------------------------------
+// A director whose run goes wrong
+// ---------------------------------------------------------------------------------------------
+
+/// Runs `program` while a thread directs its tasks, and gives both answers.
+fn direct<T>(script: &str, program: impl FnOnce(&Pool) -> T) -> (T, String) {
+    STAGE.set_up(2);
+    let pool = Pool::new(2).unwrap();
+    let script = &orders(script)[0];
+    thread::scope(|scope| {
+        let director = scope.spawn(|| Director::new(&STAGE, 2).direct(script));
+        let answer = program(&pool);
+        (answer, director.join().unwrap().unwrap_err().to_string())
+    })
+}
+
+fn nobody_waits_for_a_killed_task() {
+    fn task(number: usize) {
+        let end = || {
+            if number == 1 {
+                raise(Signal::SIGKILL).unwrap()
+            }
+        };
+        STAGE.task(number, || (), end);
+    }
+    let script = "start 1, start 2, end 1, end 2, return";
+    let (result, wrong) = direct(script, |pool| pool.chunksize(1).map(task, [1, 2]));
+    assert!(matches!(result, Err(Error::Died { .. })), "{result:?}");
+    assert_eq!(wrong, "end 1 is to come, and the process of task 1 is gone");
+}
+
+fn nobody_waits_for_a_main_that_has_given_up() {
+    let script = "start 1, start 2, end 1, end 2, return";
+    let ((), wrong) = direct(script, |_| STAGE.free());
+    assert_eq!(wrong, "task 1 is to be handed out, and main has given up");
+}
+
+fn what_is_not_in_the_script_ends_the_direction() {
+    fn task(number: usize) {
+        STAGE.task(number, || (), || ());
+    }
+    let script = "return 1, start 1, end 1";
+    let (result, wrong) = direct(script, |pool| {
+        STAGE.tell(Event::Timeout);
+        pool.apply(task, 1)
+    });
+    assert_eq!((result, wrong.as_str()), (Ok(()), "timeout before return 1"));
+}
+
+// ---------------------------------------------------------------------------------------------
 // The model by itself
 // ---------------------------------------------------------------------------------------------
 
@@ -809,14 +703,6 @@ fn book() -> Vec<(&'static str, Contract)> {
     ]
 }
 
-fn pin(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_omit_expression(true);
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_snapshot_path("snapshots/contract");
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 fn snapshots() {
     for (name, contract) in book() {
         let orders = contract.orders();
@@ -835,7 +721,7 @@ fn snapshots() {
             let order = order.iter().map(Event::to_string).collect::<Vec<_>>();
             text += &format!("- {}\n", order.join(", "));
         }
-        pin(name, &text);
+        pin!("snapshots/contract", name, text);
     }
 }
 
@@ -865,7 +751,7 @@ fn counts() {
     for contract in book().into_iter().map(|(_, contract)| contract).chain(larger) {
         text += &format!("{:>12}  {contract}\n", contract.count());
     }
-    pin("counts", &text);
+    pin!("snapshots/contract", "counts", text);
 }
 
 /// All orders of the items.

@@ -2,13 +2,13 @@
 //!
 //! To accept an output that was changed on purpose: `INSTA_UPDATE=always cargo test -p common`.
 
-use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use common::harness::snapshot::{Names, pin};
 use common::harness::{self, children, tests};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -91,13 +91,9 @@ fn check(name: &str) {
     assert!(status.success(), "{name}: {status}\n{stdout}\n{stderr}");
     assert_eq!(stderr, "", "{name} writes to stderr");
 
-    let mut settings = insta::Settings::clone_current();
-    settings.set_omit_expression(true);
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_snapshot_path("snapshots/examples");
     let text =
         format!("$ cargo run -p common --example {name}\n{}", Names::default().text(&stdout));
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    pin!("snapshots/examples", name, text);
 }
 
 /// The executable of an example, which `cargo test` builds, but `cargo test --test examples` does not.
@@ -116,41 +112,4 @@ fn built(name: &str) -> PathBuf {
         source.display()
     );
     executable
-}
-
-/// Names for process ids, in the order in which they appear: A, B, C.
-#[derive(Default)]
-struct Names(HashMap<u32, char>);
-
-impl Names {
-    fn name(&mut self, pid: u32) -> char {
-        let next = char::from(b'A' + self.0.len() as u8);
-        *self.0.entry(pid).or_insert(next)
-    }
-
-    fn text(&mut self, output: &str) -> String {
-        output.lines().map(|line| self.line(line) + "\n").collect()
-    }
-
-    /// `main          4710 │ worker 4712 has ended` becomes `main             A │ worker B has ended`.
-    fn line(&mut self, line: &str) -> String {
-        let Some((label, text)) = line.split_once(" │") else { return line.to_owned() };
-        let (role, pid) = label.rsplit_once(' ').expect("a label has a role and a pid");
-        let pid = pid.parse().expect("a label ends in a pid");
-        let mut named = format!("{:<10} {:>7} │", role.trim_end(), self.name(pid));
-        let mut before = "";
-        for word in text.split(' ').skip(1) {
-            named.push(' ');
-            let digits = word.chars().take_while(char::is_ascii_digit).count();
-            match word[..digits].parse() {
-                Ok(pid) if ["pid", "worker"].contains(&before) => {
-                    named.push(self.name(pid));
-                    named.push_str(&word[digits..]);
-                }
-                _ => named.push_str(word),
-            }
-            before = word;
-        }
-        named
-    }
 }

@@ -1,14 +1,28 @@
-//! The lesson as a program: how it begins, ends and is interrupted; and beside its original in Python.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
 use std::process::Command;
 
+use common::harness::snapshot::pin;
 use common::harness::{self, lesson, python, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson01_process");
 
 fn main() {
-    let original = python::needed_by(tests![both_show_the_same_exit_codes_and_memory]);
-    harness::main(lesson::tests(PROGRAM).into_iter().chain(original))
+    let mut all = lesson::tests(PROGRAM);
+    all.extend(tests![run]);
+    all.extend(python::needed_by(tests![both_show_the_same_exit_codes_and_memory]));
+    harness::main(all)
+}
+
+fn run() {
+    let patterns = [
+        "▒ logical: of the whole machine; Python's cpu_count()",
+        "▒ usable: those this process may use; start so many workers",
+        "▒ physical: cores; each may count as two logical ones",
+        "started ▒ and ▒; now p0.join()",
+        "p0 is gone, its end line is above; p1 is still at work | p0 is gone, its end line is above; p1 is gone as well",
+    ];
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
 }
 
 /// Lesson 1 has no pool and no order of its own; what both programs have to agree on, they print.

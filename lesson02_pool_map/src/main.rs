@@ -3,6 +3,8 @@
 //! ```text
 //! cargo run -p lesson02_pool_map
 //! ```
+//!
+//! You decide which task ends when: `-- --finish 2,3,1,4`.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -11,17 +13,24 @@ use std::time::{Duration, Instant};
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
+use common::finish::Finish;
 use common::trace::{self, Span};
 use common::workload::{self, delay_function, delay_function_b, largest_singular_value};
 use common::{Pool, Process, pool, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+mod finish;
 
 fn main() -> ExitCode {
     cli::run(lesson)
 }
 
 fn lesson() -> Result<(), Box<dyn Error>> {
-    let flags = Flags::parse(Defaults { about: "Lesson 2: Pool.map", size: 500, workers: 2 });
+    let (flags, Finish { finish }) =
+        Flags::parse_with(Defaults { about: "Lesson 2: Pool.map", size: 500, workers: 2 });
+    if let Some(ends) = finish {
+        return Ok(finish::lesson(ends, flags.workers)?);
+    }
     let (n, half) = (flags.size, (flags.size / 2).max(1));
 
     heading("map: four tasks for the workers of one pool");

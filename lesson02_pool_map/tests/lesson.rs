@@ -1,13 +1,33 @@
-//! The lesson as a program: how it begins, ends and is interrupted; and beside its original in Python.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
 use common::contract::Contract;
 use common::harness::original::{SIZE, Section, section};
-use common::harness::{self, lesson, original};
+use common::harness::snapshot::pin;
+use common::harness::{self, lesson, original, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson02_pool_map");
 
 fn main() {
-    harness::main(lesson::tests(PROGRAM).into_iter().chain(original::tests(PROGRAM, sections)))
+    let mut all = lesson::tests(PROGRAM);
+    all.extend(lesson::finish_tests());
+    all.extend(tests![run, finish]);
+    all.extend(original::tests(PROGRAM, sections));
+    all.extend(original::finish_tests());
+    harness::main(all)
+}
+
+fn finish() {
+    pin!("snapshots", "finish", lesson::directed("--finish 2,3,1,4", &[]));
+}
+
+fn run() {
+    let patterns = [
+        "they ended in the order [▒]",
+        "that is the order of the input, and not the one in which they ended | this time they ended in the order of the input, too",
+        "came: ▒",
+        "the 60×60 matrix above took ▒: a process for it adds ▒ %",
+    ];
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
 }
 
 /// Without `imap_unordered`: with so many tasks its contract is too large to be checked.

@@ -3,23 +3,32 @@
 //! ```text
 //! cargo run -p lesson03_apply
 //! ```
+//!
+//! You decide which task ends when: `-- --finish 2,3,1,4`.
 
 use std::collections::HashSet;
 use std::process::{ExitCode, abort};
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
+use common::finish::Finish;
 use common::pool::Error;
 use common::trace::{self, Span, overlap, wall};
 use common::workload::delay_function;
 use common::{Pool, cpu, say};
+
+mod finish;
 
 fn main() -> ExitCode {
     cli::run(lesson)
 }
 
 fn lesson() -> Result<(), Error> {
-    let flags = Flags::parse(Defaults { about: "Lesson 3: Pool.apply", size: 600, workers: 5 });
+    let (flags, Finish { finish }) =
+        Flags::parse_with(Defaults { about: "Lesson 3: Pool.apply", size: 600, workers: 5 });
+    if let Some(ends) = finish {
+        return finish::lesson(ends, flags.workers);
+    }
 
     // with Pool(5) as pool:
     let pool = Pool::new(flags.workers)?;

@@ -1,13 +1,35 @@
-//! The lesson as a program: how it begins, ends and is interrupted; and beside its original in Python.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
 use common::contract::Contract;
 use common::harness::original::{Section, section};
-use common::harness::{self, lesson, original};
+use common::harness::snapshot::pin;
+use common::harness::{self, lesson, original, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson03_apply");
 
 fn main() {
-    harness::main(lesson::tests(PROGRAM).into_iter().chain(original::tests(PROGRAM, sections)))
+    let mut all = lesson::tests(PROGRAM);
+    all.extend(lesson::finish_tests());
+    all.extend(tests![run, finish]);
+    all.extend(original::tests(PROGRAM, sections));
+    all.extend(original::finish_tests());
+    harness::main(all)
+}
+
+fn finish() {
+    // Of five idle workers any takes the task of an apply.
+    pin!("snapshots", "finish", lesson::directed("--finish 2,3,1,4", &["apply"]));
+}
+
+fn run() {
+    let patterns = [
+        "the workers: [▒]",
+        "apply ×5 ▒ at most 1 at a time by ▒ of 5 workers",
+        "map ▒ at most ▒ at a time by ▒ of 5 workers",
+        "apply had 5 workers, and used 1 at a time | the tasks were too short to overlap: try a larger --size",
+        "this process may use ▒ CPUs; where more tasks run, they take turns",
+    ];
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
 }
 
 fn sections(workers: usize) -> Vec<Section> {

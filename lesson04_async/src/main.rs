@@ -3,23 +3,32 @@
 //! ```text
 //! cargo run -p lesson04_async
 //! ```
+//!
+//! You decide which task ends when: `-- --finish 2,3,1,4`.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
+use common::finish::Finish;
 use common::pool::Error;
 use common::trace::{Span, overlap, wall};
 use common::workload::{delay_function, delay_function_b, largest_singular_value};
 use common::{Pool, say};
+
+mod finish;
 
 fn main() -> ExitCode {
     cli::run(lesson)
 }
 
 fn lesson() -> Result<(), Error> {
-    let flags = Flags::parse(Defaults { about: "Lesson 4: map_async", size: 500, workers: 5 });
+    let (flags, Finish { finish }) =
+        Flags::parse_with(Defaults { about: "Lesson 4: map_async", size: 500, workers: 5 });
+    if let Some(ends) = finish {
+        return finish::lesson(ends, flags.workers);
+    }
     let (n, half, small) = (flags.size, (flags.size / 2).max(1), (flags.size / 5).max(1));
 
     heading("map_async: the call returns at once, get waits");

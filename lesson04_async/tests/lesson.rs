@@ -1,13 +1,40 @@
-//! The lesson as a program: how it begins, ends and is interrupted; and beside its original in Python.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
 use common::contract::Contract;
 use common::harness::original::{SIZE, Section, section};
-use common::harness::{self, lesson, original};
+use common::harness::snapshot::pin;
+use common::harness::{self, lesson, original, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson04_async");
 
 fn main() {
-    harness::main(lesson::tests(PROGRAM).into_iter().chain(original::tests(PROGRAM, sections)))
+    let mut all = lesson::tests(PROGRAM);
+    all.extend(lesson::finish_tests());
+    all.extend(tests![run, finish]);
+    all.extend(original::tests(PROGRAM, sections));
+    all.extend(original::finish_tests());
+    harness::main(all)
+}
+
+fn finish() {
+    // With a wait in the loop all workers are idle each time.
+    pin!(
+        "snapshots",
+        "finish",
+        lesson::directed("--finish 2,3,1,4", &["apply_async, 4 tasks, 5 workers, wait"])
+    );
+}
+
+fn run() {
+    let patterns = [
+        "map_async returned after ▒; ready: ▒",
+        "ready after ▒; meanwhile main did ▒ small matrices of its own",
+        "main is here, ready: ▒",
+        "get after the loop ▒ at most ▒ at a time",
+        "wait in the loop ▒ at most 1 at a time",
+        "wait in the loop: one task at a time, as with apply | the tasks were too short to overlap: try a larger --size",
+    ];
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
 }
 
 fn sections(workers: usize) -> Vec<Section> {

@@ -59,6 +59,7 @@ use std::ops::RangeInclusive;
 
 pub use event::{Event, NotAnEvent};
 use model::Graph;
+pub(crate) use reasons::list;
 pub use table::Before;
 
 /// All orders of events of one call, or of one loop of calls, and what main does afterwards.
@@ -357,17 +358,60 @@ impl Contract {
     /// );
     /// ```
     pub fn can_finish(&self, order: &[usize]) -> Result<(), Impossible> {
-        self.is_permutation(order)?;
-        let mut states = self.begin();
-        for (position, &task) in order.iter().enumerate() {
-            states = self.until_an_end(states);
-            states = self.after(&states, Event::End(task));
-            if states.is_empty() {
-                let reason = self.why_not_finish(&order[..position], task);
+        self.eager(order).map(drop)
+    }
+
+    /// Of the orders in which the tasks end like this, the one in which all else comes as soon as it can: results,
+    /// then what main does with them, then the next starts. No `get` times out, and main leaves the pool last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`can_finish`](Contract::can_finish).
+    ///
+    /// ```
+    /// use common::contract::{Contract, orders};
+    ///
+    /// let eager = Contract::imap(3, 2).eager(&[2, 1, 3]).unwrap();
+    /// let text = "start 1, start 2, end 2, start 3, end 1, yield 1, yield 2, end 3, yield 3";
+    /// assert_eq!(eager, orders(text)[0]);
+    /// ```
+    pub fn eager(&self, ends: &[usize]) -> Result<Vec<Event>, Impossible> {
+        self.is_permutation(ends)?;
+        let mut order = Vec::new();
+        let mut state = self.hurry(self.start_state(), &mut order);
+        for (position, &task) in ends.iter().enumerate() {
+            let Some(after) = self.end(&state, task) else {
+                let reason = self.why_not_finish(&ends[..position], task);
                 return Err(Impossible { position, reason });
-            }
+            };
+            order.push(Event::End(task));
+            state = self.hurry(after, &mut order);
         }
-        Ok(())
+        Ok(order)
+    }
+
+    /// The tasks whose results main has with this event: all of them with the `return` of `map`, none with that of
+    /// `map_async`.
+    ///
+    /// ```
+    /// use common::contract::{Contract, Event};
+    ///
+    /// assert_eq!(Contract::map(3, 2).brings(Event::Return(None)), [1, 2, 3]);
+    /// assert_eq!(Contract::imap(3, 2).brings(Event::Yield(2)), [2]);
+    /// assert_eq!(Contract::map_async(3, 2).get().brings(Event::Return(None)), []);
+    /// ```
+    pub fn brings(&self, event: Event) -> Vec<usize> {
+        let tasks = |step: &Step| match step {
+            Step::Waits(back, tasks) | Step::WaitsForAWhile(back, tasks) if *back == event => {
+                Some(tasks.clone().collect())
+            }
+            Step::Next => Some(event.parts().1.into_iter().collect()),
+            _ => None,
+        };
+        match event {
+            Event::Start(_) | Event::End(_) => Vec::new(),
+            _ => self.steps.iter().find_map(tasks).unwrap_or_default(),
+        }
     }
 }
 

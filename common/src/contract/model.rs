@@ -143,16 +143,51 @@ impl Contract {
     }
 }
 
-/// Sets of states: what is known to who only sees the events.
+/// One state after another: a run of which all is known.
 impl Contract {
-    pub(super) fn begin(&self) -> States {
-        self.close(vec![State {
+    pub(super) fn start_state(&self) -> State {
+        State {
             tasks: vec![Status::NotStarted; self.tasks],
             step: 0,
             left: false,
             handed_out: 0,
             arrived: Vec::new(),
-        }])
+        }
+    }
+
+    /// Takes every step that can be taken before another task ends, and notes those that are seen.
+    pub(super) fn hurry(&self, mut state: State, order: &mut Vec<Event>) -> State {
+        loop {
+            if let Some(after) = self.unseen(&state).into_iter().next() {
+                state = after;
+                continue;
+            }
+            let idle = state.tasks.iter().all(|&status| status == Status::Ended);
+            let mut next = self.seen(&state);
+            next.retain(|(event, _)| match event {
+                Event::End(_) | Event::Timeout => false,
+                Event::Left => idle,
+                _ => true,
+            });
+            let start = |event: &Event| matches!(event, Event::Start(_));
+            let first = next.into_iter().min_by_key(|(event, _)| (start(event), *event));
+            let Some((event, after)) = first else { return state };
+            order.push(event);
+            state = after;
+        }
+    }
+
+    /// The state after the end of a task that runs.
+    pub(super) fn end(&self, state: &State, task: usize) -> Option<State> {
+        let seen = self.seen(state).into_iter();
+        seen.filter(|(event, _)| *event == Event::End(task)).map(|(_, after)| after).next()
+    }
+}
+
+/// Sets of states: what is known to who only sees the events.
+impl Contract {
+    pub(super) fn begin(&self) -> States {
+        self.close(vec![self.start_state()])
     }
 
     /// The states in which the run may be after the event; none if it is impossible.
@@ -169,16 +204,6 @@ impl Contract {
     /// These states and all that can follow unseen.
     fn close(&self, states: Vec<State>) -> States {
         reach(states, |state| self.unseen(state))
-    }
-
-    /// These states and all that can follow before another task ends.
-    pub(super) fn until_an_end(&self, states: States) -> States {
-        reach(states.into_iter().collect(), |state| {
-            let mut next = self.unseen(state);
-            let seen = self.seen(state).into_iter();
-            next.extend(seen.filter(|(e, _)| !matches!(e, Event::End(_))).map(|(_, after)| after));
-            next
-        })
     }
 }
 

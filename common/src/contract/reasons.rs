@@ -255,7 +255,7 @@ impl Contract {
 }
 
 /// "1, 2 and 3".
-pub(super) fn list<T: ToString>(items: &[T], and: &str) -> String {
+pub(crate) fn list<T: ToString>(items: &[T], and: &str) -> String {
     let items = items.iter().map(T::to_string).collect::<Vec<_>>();
     match &items[..] {
         [] => String::new(),

@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::snapshot::Names;
 use super::{Test, tests};
 
 /// The lesson's executable. The cases are plain functions and capture nothing.
@@ -38,6 +40,39 @@ pub fn tests(program: &'static str) -> Vec<Test> {
     ]
 }
 
+/// Those of a lesson that has the flag `--finish`.
+pub fn finish_tests() -> Vec<Test> {
+    tests![
+        an_order_that_cannot_be_gets_one_line_and_exit_status_2,
+        ctrl_c_ends_a_directed_run_without_a_trace,
+        a_directed_run_can_be_drawn,
+    ]
+}
+
+/// What the lesson prints with these arguments, `--finish` among them, below the command: for a snapshot. What `anybody` is, says
+/// [`Names::directed`].
+pub fn directed(arguments: &str, anybody: &[&str]) -> String {
+    command(arguments) + &Names::default().directed(&stdout(arguments), anybody)
+}
+
+/// What the lesson prints with these arguments, below the command: for a snapshot. What the `patterns` are, says [`Names::free`].
+pub fn free(arguments: &str, patterns: &[&str]) -> String {
+    command(arguments) + &Names::default().free(&stdout(arguments), patterns)
+}
+
+/// As a reader types it.
+fn command(arguments: &str) -> String {
+    let program = Path::new(PROGRAM.get().expect("`tests` was called"));
+    let package = program.file_name().expect("a program is a file").to_string_lossy();
+    format!("$ cargo run -p {package} -- {arguments}\n")
+}
+
+fn stdout(arguments: &str) -> String {
+    let Output { status, stdout, stderr } = run(&arguments.split(' ').collect::<Vec<_>>());
+    assert!(status.success(), "{status}\n{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("it is text")
+}
+
 fn lesson(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM.get().expect("`tests` was called"));
     command.args(arguments).env_remove("RUST_BACKTRACE").stdin(Stdio::null());
@@ -62,7 +97,7 @@ fn it_runs_with_one_worker_and_the_smallest_matrix() {
 }
 
 fn bad_input_gets_one_line_and_exit_status_2() {
-    let bad: [&[&str]; 7] = [
+    are_refused(&[
         &["--workers", "0"],
         &["--workers", "-1"],
         &["--size", "0"],
@@ -70,7 +105,24 @@ fn bad_input_gets_one_line_and_exit_status_2() {
         &["--size", "9000000"],
         &["--seed", "x"],
         &["--no-such-flag"],
-    ];
+    ]);
+}
+
+fn an_order_that_cannot_be_gets_one_line_and_exit_status_2() {
+    are_refused(&[
+        &["--finish", "3,1,2,4", "--workers", "2"],
+        &["--finish", "2,1", "--workers", "1"],
+        &["--finish", "1,1"],
+        &["--finish", "0"],
+        &["--finish", "x"],
+        &["--finish", ""],
+        &["--finish", "-1"],
+        &["--finish", "1,3"],
+        &["--finish"],
+    ]);
+}
+
+fn are_refused(bad: &[&[&str]]) {
     for arguments in bad {
         let Output { status, stdout, stderr } = run(arguments);
         let stderr = String::from_utf8_lossy(&stderr);
@@ -104,7 +156,15 @@ fn it_ends_quietly_when_nobody_reads_on() {
 
 fn ctrl_c_ends_it_without_a_trace() {
     // Large enough not to end before the signal comes.
-    let (mut child, mut stdout) = first_line(&["--size", "900"]);
+    is_interrupted(&["--size", "900"]);
+}
+
+fn ctrl_c_ends_a_directed_run_without_a_trace() {
+    is_interrupted(&["--finish", "2,1,3", "--workers", "3"]);
+}
+
+fn is_interrupted(arguments: &[&str]) {
+    let (mut child, mut stdout) = first_line(arguments);
     killpg(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("the group is there");
     // The end of both: nobody who could write is left.
     let (mut rest, mut stderr) = (Vec::new(), String::new());
@@ -113,4 +173,12 @@ fn ctrl_c_ends_it_without_a_trace() {
     let status = child.wait().expect("it ends");
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
     assert!(stderr.lines().count() <= 3, "{stderr}");
+}
+
+fn a_directed_run_can_be_drawn() {
+    let drawn = stdout("--finish 2,1,3 --workers 3 --timeline");
+    let (_, timeline) = drawn.split_once("Who ran what when").expect("a timeline is there");
+    for lane in ["main", "worker 1", "worker 2", "worker 3"] {
+        assert!(timeline.contains(lane), "{timeline}");
+    }
 }

@@ -59,6 +59,17 @@ pub fn tests(program: &'static str, sections: Sections) -> Vec<Test> {
     ])
 }
 
+/// Those of a lesson that has the flag `--finish`. To be added to [`tests`].
+pub fn finish_tests() -> Vec<Test> {
+    python::needed_by(vec![
+        test("original::both_finish_2_3_1_4_with_two_workers", || both_finish("2,3,1,4", "2")),
+        test("original::both_finish_4_3_2_1_with_four_workers", || both_finish("4,3,2,1", "4")),
+        test("original::both_finish_1_2_3_with_one_worker", || both_finish("1,2,3", "1")),
+        test("original::both_refuse_3_1_2_with_two_workers", || both_refuse("3,1,2", "2")),
+        test("original::both_refuse_a_number_twice", || both_refuse("1,1", "2")),
+    ])
+}
+
 /// The original and the lesson, with the same arguments.
 fn both(arguments: &[&str]) -> [(&'static str, Output); 2] {
     let (program, _) = LESSON.get().expect("`tests` was called");
@@ -96,6 +107,41 @@ fn both_keep_the_contract(workers: usize) {
         assert_eq!(main(original), main(lesson), "{}: what main sees", section.contract);
         let all = |order: &[Event]| BTreeSet::from_iter(order.iter().copied());
         assert_eq!(all(original), all(lesson), "{}: what happens at all", section.contract);
+    }
+}
+
+/// Under its director each of them has one order, and it is the same.
+fn both_finish(order: &str, workers: &str) {
+    let [original, lesson] = both(&["--finish", order, "--workers", workers]).map(
+        |(who, Output { status, stdout, stderr })| {
+            assert!(status.success(), "{who}: {status}\n{}", String::from_utf8_lossy(&stderr));
+            what_happens(&String::from_utf8(stdout).expect("it is text"))
+        },
+    );
+    assert!(lesson.len() > 10, "{lesson:?}");
+    assert_eq!(original, lesson, "the original, and the lesson");
+}
+
+/// The calls, and what tasks and main say that they did. Without the process ids, without which of several workers
+/// it was, and without what the lesson remarks about it all.
+fn what_happens(output: &str) -> Vec<String> {
+    let (output, _) = output.split_once("\nSide by side").unwrap_or((output, ""));
+    let line = |line: &str| match line.split_once('│') {
+        None => (!line.is_empty()).then(|| line.to_owned()),
+        Some((who, text)) => {
+            let text = text.trim().to_lowercase(); // Python's False is our false
+            let who = who.split_whitespace().next().unwrap_or_default();
+            let words = ["start from ", "end from ", " yields ", " returns", "so its tasks end in"];
+            words.iter().any(|word| text.contains(word)).then(|| format!("{who}: {text}"))
+        }
+    };
+    output.lines().filter_map(line).collect()
+}
+
+fn both_refuse(order: &str, workers: &str) {
+    for (who, Output { status, stdout, .. }) in both(&["--finish", order, "--workers", workers]) {
+        assert_eq!(status.code(), Some(2), "{who}: {status}");
+        assert!(stdout.is_empty(), "{who} began to work");
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use common::contract::{Contract, Event};
 use common::gate::{Counter, Gate};
 use common::harness::{Test, tests};
 use common::pool::Error;
@@ -18,6 +19,7 @@ static RAN: Counter = Counter::new();
 
 pub fn all() -> Vec<Test> {
     tests![
+        the_directors_have_the_same_orders,
         chunks_have_the_same_sizes_and_maxtasksperchild_counts_them,
         the_first_error_to_arrive_is_that_of_map_and_all_chunks_run,
         what_follows_an_error_in_its_chunk_is_not_run,
@@ -26,6 +28,46 @@ pub fn all() -> Vec<Test> {
         nothing_in_is_ready_at_once_and_calls_no_callback,
         exit_codes,
     ]
+}
+
+/// Those that the contract gives, and those that Python's `--finish` is made of.
+fn the_directors_have_the_same_orders() {
+    let calls: [fn(usize) -> Contract; 7] = [
+        |workers| Contract::map(4, workers).chunksize(1),
+        |workers| Contract::imap(4, workers),
+        |workers| Contract::imap_unordered(4, workers),
+        |workers| Contract::apply(4, workers),
+        |workers| Contract::map_async(4, workers).chunksize(1).get(),
+        |workers| Contract::apply_async(4, workers).get(),
+        |workers| Contract::apply_async_wait(4, workers),
+    ];
+    let mut orders = Vec::new();
+    for call in calls {
+        for contract in (1..=4).map(call) {
+            for ends in permutations(&[1, 2, 3, 4]) {
+                let text = |order: Vec<Event>| {
+                    order.iter().map(Event::to_string).collect::<Vec<_>>().join(", ")
+                };
+                orders.push(contract.eager(&ends).map_or("impossible".to_owned(), text));
+            }
+        }
+    }
+    let python = python("the_orders_of_the_directors");
+    let python: Vec<&str> = python.split("; ").collect();
+    assert_eq!(python.len(), orders.len());
+    for (theirs, ours) in python.iter().zip(&orders) {
+        assert_eq!(theirs, ours);
+    }
+}
+
+/// All orders of the numbers, sorted.
+fn permutations(numbers: &[usize]) -> Vec<Vec<usize>> {
+    let Some(_) = numbers.first() else { return vec![Vec::new()] };
+    let begin = |&first: &usize| {
+        let rest: Vec<usize> = numbers.iter().copied().filter(|&other| other != first).collect();
+        permutations(&rest).into_iter().map(move |rest| [vec![first], rest].concat())
+    };
+    numbers.iter().flat_map(begin).collect()
 }
 
 /// The message of a panic.

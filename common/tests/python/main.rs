@@ -1,5 +1,9 @@
-//! CPython's pool and this one, side by side: each case is written twice, here and in
-//! `common/python/cases.py`, and both say in a line what they saw.
+//! CPython's pool and this one, side by side.
+//!
+//! `forced`: each order that the contract allows, forced on Python's pool through our gates.
+//!
+//! `agree`, `depart`: cases that are written twice, here and in `common/python/cases.py`. Both say in a line what
+//! they saw.
 //!
 //! Where both must do the same, the lines are the same. Where we depart from Python, each line is
 //! pinned, and the test's name says what it is about. No line depends on how long something took: what
@@ -7,6 +11,7 @@
 
 mod agree;
 mod depart;
+mod forced;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -17,8 +22,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 fn main() {
-    let tests = agree::all().into_iter().chain(depart::all());
-    harness::main(python::needed_by(tests.collect()))
+    let tests = [forced::all(), agree::all(), depart::all()];
+    harness::main(python::needed_by(tests.concat()))
 }
 
 /// What a case of `cases.py` says. It has a process group of its own, which is killed then: some of
