@@ -40,7 +40,7 @@ pub fn section<L: ToString>(
 }
 
 /// Rows and columns of the matrices with which both programs are run.
-pub const SIZE: usize = 12;
+pub const SIZE: usize = 60;
 
 /// The calls of a lesson with so many workers, from its first on.
 pub type Sections = fn(workers: usize) -> Vec<Section>;

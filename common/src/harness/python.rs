@@ -22,11 +22,10 @@ pub fn needed_by(tests: Vec<Test>) -> Vec<Test> {
     let required = [REQUIRE, "CI"].iter().any(|variable| env::var_os(variable).is_some());
     // The runner has decided before it starts a test's process.
     let decided = env::args().nth(1).as_deref() == Some(KEEP);
-    match missing() {
-        Some(reason) if !required && !decided => {
-            tests.into_iter().map(|test| test.ignored(reason)).collect()
-        }
-        _ => tests,
+    let reason = if required || decided { None } else { missing() };
+    match reason {
+        Some(reason) => tests.into_iter().map(|test| test.ignored(reason)).collect(),
+        None => tests,
     }
 }
 
