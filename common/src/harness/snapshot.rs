@@ -3,7 +3,7 @@
 //! What varies gets a name or a mark and stays where it is; nothing is left out. A snapshot begins with the command as a
 //! reader would type it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Stands for what differs from run to run: a time, a number, one of two sentences.
@@ -77,27 +77,23 @@ impl Names {
         self.lines(lines)
     }
 
-    /// The output of a run without a director: what the workers say below a heading comes sorted, and without their
-    /// names, before what main says there. Times become [`VARIES`]. A line that fits one of the `patterns` is shown as
+    /// The output of a run without a director: what the workers say below a heading comes task by task, and
+    /// without their names, before what main says there. Times become [`VARIES`]. A line that fits one of the `patterns` is shown as
     /// that pattern: [`VARIES`] in it stands for any text, and `|` is between sentences of which one is said.
     pub fn free(&mut self, output: &str, patterns: &[&str]) -> String {
         let mut lines = Vec::new();
         for section in sections(output) {
-            let (workers, others): (Vec<_>, Vec<_>) =
+            let (mut workers, others): (Vec<_>, Vec<_>) =
                 section.into_iter().partition(Line::is_by_a_worker);
             let mut others = others.into_iter().map(|line| line.in_general(patterns)).peekable();
             lines.extend(others.next_if(|line| line.pid.is_none() && line.text.is_empty()));
             lines.extend(others.next_if(|line| line.pid.is_none()));
             if workers.len() > 1 {
-                let marker = "[the workers' lines, sorted: who says what when is open]";
+                let marker = "[the workers' lines by task: who says what when is open]";
                 lines.push(Line { role: String::new(), pid: None, text: marker.to_owned() });
             }
-            let sorted: BTreeSet<_> = workers
-                .into_iter()
-                .enumerate()
-                .map(|(i, line)| (line.text.clone(), i, line))
-                .collect();
-            lines.extend(sorted.into_iter().map(|(.., line)| line.by_anybody()));
+            workers.sort_by_cached_key(Line::by_task);
+            lines.extend(workers.into_iter().map(Line::by_anybody));
             lines.extend(others);
         }
         self.lines(lines)
@@ -169,6 +165,12 @@ impl Line {
 
     fn is_by_a_worker(&self) -> bool {
         self.role.starts_with("worker") || self.role.starts_with("process")
+    }
+
+    /// `start from 1`, `end from 1`, `start from 2`.
+    fn by_task(&self) -> (String, bool) {
+        let task = self.text.split_once(" from ").map_or("", |(_, task)| task);
+        (task.to_owned(), self.text.starts_with(" end"))
     }
 
     fn by(self, number: usize) -> Line {
@@ -271,7 +273,7 @@ worker 1         B │ start from 1
             text,
             "\
 map
-[the workers' lines, sorted: who says what when is open]
+[the workers' lines by task: who says what when is open]
 worker ▒         ▒ │ start from 1
 worker ▒         ▒ │ start from 2
 main             A │ map returns after ▒: [1, 2]
