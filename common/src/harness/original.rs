@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -70,14 +70,18 @@ pub fn finish_tests() -> Vec<Test> {
     ])
 }
 
-/// The original and the lesson, with the same arguments.
+/// The original and the lesson, with the same arguments, at the same time.
 fn both(arguments: &[&str]) -> [(&'static str, Output); 2] {
     let (program, _) = LESSON.get().expect("`tests` was called");
     let name = Path::new(program).file_name().expect("a program is a file").to_string_lossy();
     let original = python::command(&format!("{name}/original.py"));
-    [("original.py", original), ("the lesson", Command::new(program))].map(|(who, mut command)| {
-        (who, command.args(arguments).output().expect("it can be started"))
-    })
+    [("original.py", original), ("the lesson", Command::new(program))]
+        .map(|(who, mut command)| {
+            command.args(arguments).stdin(Stdio::null());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            (who, command.spawn().expect("it can be started"))
+        })
+        .map(|(who, child)| (who, child.wait_with_output().expect("it ends")))
 }
 
 fn both_keep_the_contract(workers: usize) {
