@@ -193,10 +193,16 @@ impl Turnstile {
         (&*writer).write_all(b"!").expect("this process holds the reading end too");
     }
 
+    /// Where who passes reads a byte.
+    #[track_caller]
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     /// Waits until this process is let through, or until the gate is open.
     #[track_caller]
     pub(crate) fn pass_unless(&self, open: &Gate) {
-        let (way, free) = (self.0.as_fd(), open.as_fd());
+        let (way, free) = (self.as_fd(), open.as_fd());
         let mut fds = [way, free].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         os::wait_for(&mut fds, None);
         if !open.is_open() {

@@ -65,7 +65,9 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 mod keeper;
 pub mod lesson;
+pub mod original;
 mod processes;
+pub mod python;
 pub mod snapshot;
 
 pub use crate::tests;

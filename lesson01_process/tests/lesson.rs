@@ -1,11 +1,16 @@
-//! The lesson as a program: how it begins, ends and is interrupted, and what it prints.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
+
+use std::process::Command;
 
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, tests};
+use common::harness::{self, lesson, python, tests};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson01_process");
 
 fn main() {
-    let mut all = lesson::tests(env!("CARGO_BIN_EXE_lesson01_process"));
+    let mut all = lesson::tests(PROGRAM);
     all.extend(tests![run]);
+    all.extend(python::needed_by(tests![both_show_the_same_exit_codes_and_memory]));
     harness::main(all)
 }
 
@@ -18,4 +23,25 @@ fn run() {
         "p0 is gone, its end line is above; p1 is still at work | p0 is gone, its end line is above; p1 is gone as well",
     ];
     pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+}
+
+/// Lesson 1 has no pool and no order of its own; what both programs have to agree on, they print.
+fn both_show_the_same_exit_codes_and_memory() {
+    let shown = |mut command: Command| {
+        let output = command.args(["--size", "12"]).output().expect("it can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("it is text");
+        let after = |line: &str, words: &str| {
+            let rest = line.split_once(words)?.1.trim_start();
+            let number = rest.split(|c: char| c != '-' && !c.is_ascii_digit()).next()?;
+            (!number.is_empty()).then(|| format!("{words} {number}"))
+        };
+        let of_line = |line| after(line, "my counter is").or_else(|| after(line, "exitcode"));
+        text.lines().filter_map(of_line).collect::<Vec<_>>()
+    };
+    let lesson = shown(Command::new(PROGRAM));
+    assert_eq!(shown(python::command("lesson01_process/original.py")), lesson);
+    let counters = ["my counter is 11", "my counter is 1"];
+    let codes = ["exitcode 0", "exitcode 3", "exitcode 1", "exitcode -9"];
+    assert_eq!(lesson, [&counters[..], &codes].concat());
 }

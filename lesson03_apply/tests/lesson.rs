@@ -1,12 +1,18 @@
-//! The lesson as a program: how it begins, ends and is interrupted, and what it prints.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
+use common::contract::Contract;
+use common::harness::original::{Section, section};
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, tests};
+use common::harness::{self, lesson, original, tests};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson03_apply");
 
 fn main() {
-    let mut all = lesson::tests(env!("CARGO_BIN_EXE_lesson03_apply"));
+    let mut all = lesson::tests(PROGRAM);
     all.extend(lesson::finish_tests());
     all.extend(tests![run, finish]);
+    all.extend(original::tests(PROGRAM, sections));
+    all.extend(original::finish_tests());
     harness::main(all)
 }
 
@@ -24,4 +30,15 @@ fn run() {
         "this process may use ▒ CPUs; where more tasks run, they take turns",
     ];
     pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+}
+
+fn sections(workers: usize) -> Vec<Section> {
+    vec![
+        section(
+            Contract::apply(5, workers),
+            0..5,
+            "return 1, return 2, return 3, return 4, return 5",
+        ),
+        section(Contract::map(5, workers), 0..5, "return"),
+    ]
 }

@@ -1,12 +1,18 @@
-//! The lesson as a program: how it begins, ends and is interrupted, and what it prints.
+//! The lesson as a program: how it begins, ends and is interrupted, what it prints, and beside its original in Python.
 
+use common::contract::Contract;
+use common::harness::original::{SIZE, Section, section};
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, tests};
+use common::harness::{self, lesson, original, tests};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson04_async");
 
 fn main() {
-    let mut all = lesson::tests(env!("CARGO_BIN_EXE_lesson04_async"));
+    let mut all = lesson::tests(PROGRAM);
     all.extend(lesson::finish_tests());
     all.extend(tests![run, finish]);
+    all.extend(original::tests(PROGRAM, sections));
+    all.extend(original::finish_tests());
     harness::main(all)
 }
 
@@ -29,4 +35,24 @@ fn run() {
         "wait in the loop: one task at a time, as with apply | the tasks were too short to overlap: try a larger --size",
     ];
     pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+}
+
+fn sections(workers: usize) -> Vec<Section> {
+    let (n, half) = (SIZE, SIZE / 2);
+    let shapes = [(n, half), (half, n), (half, half)].map(|(x, y)| format!("{x}, {y}"));
+    vec![
+        section(Contract::map_async(5, workers).get(), 1..=5, "return, got"),
+        section(Contract::map_async(5, workers).wait().get(), 1..=5, "return, waited, got"),
+        section(Contract::starmap_async(3, workers).get(), shapes, "return, got"),
+        section(
+            Contract::apply_async(4, workers).get(),
+            0..4,
+            "return 1, return 2, return 3, return 4, got 1, got 2, got 3, got 4",
+        ),
+        section(
+            Contract::apply_async_wait(4, workers),
+            0..4,
+            "return 1, waited 1, return 2, waited 2, return 3, waited 3, return 4, waited 4",
+        ),
+    ]
 }
