@@ -1,10 +1,13 @@
 //! The same work by this pool and by others, and what the system alone would need for it.
 //!
 //! ```text
-//! pip install loky numpy                         if they shall take part
+//! pip install loky numpy                          if they shall take part
 //! cargo bench -p benches --bench peers            measures, prints, writes results/costs.md
 //! cargo bench -p benches --bench peers -- apply   these rows only, and writes nothing
 //! ```
+//!
+//! With `--features lapack` the decompositions are OpenBLAS's, as numpy's are, larger, and the page is
+//! `results/costs_openblas.md`.
 //!
 //! Each contestant is a process of its own that stays and does what it is told (`contestant`). They
 //! take turns: in each round of a row each contestant is measured once, so that whatever else the
@@ -77,8 +80,12 @@ const fn long(name: &'static str, title: &'static str, count: usize) -> Row {
     Row { rounds: 3, ..row(name, title, count) }
 }
 
-/// The page that the book includes.
-const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results/costs.md");
+/// The page that the book includes; another for the other engine.
+const RESULTS: &str = if cfg!(feature = "lapack") {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/results/costs_openblas.md")
+} else {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/results/costs.md")
+};
 
 const CALLS: &[Row] = &[
     row("start", "start, one task, end", 5),

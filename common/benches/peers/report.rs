@@ -71,8 +71,8 @@ impl Report {
         );
         self.note(
             "Started by fork, but for loky, which starts new programs, and rayon, which starts \
-             threads, has nothing to send and does not wait for their end. `Pool`'s chunk size is the default of all in the row \
-             `map`. The tables of 64 MiB of `f64` (in Python: `array.array`) cross to one worker and \
+             threads, has nothing to send and does not wait for their end. `Pool`'s chunk size is \
+             the default of all in the row `map`. The tables of 64 MiB of `f64` (in Python: `array.array`) cross to one worker and \
              are there before the clock starts. The limit is: four forks and waits, one after \
              another; 8 bytes through a pair of sockets to another process and back; copying 64 MiB \
              to new memory.",
@@ -104,7 +104,7 @@ impl Report {
         }
         self.note(&format!(
             "Here {} decomposes. The large matrix is {ONE}×{ONE}, the four are {FOUR}×{FOUR}. \
-                 numpy's two workers are those of `multiprocessing.Pool`.",
+             numpy's two workers are those of `multiprocessing.Pool`.",
             engine::NAME
         ));
     }
