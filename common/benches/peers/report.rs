@@ -18,6 +18,9 @@ pub enum Unit {
     Bytes,
 }
 
+/// With a higher load average than this before the run its numbers say little.
+const QUIET: f64 = 0.5;
+
 /// The page as far as it is written.
 pub struct Report {
     machine: String,
@@ -40,7 +43,11 @@ impl Report {
         );
         let rustc = output("rustc", &["--version"]);
         let rustc = rustc.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        Report { machine, versions: vec![rustc], tables: String::new() }
+        let mut report = Report { machine, versions: vec![rustc], tables: String::new() };
+        if load.parse().is_ok_and(|load: f64| load > QUIET) {
+            report.note("**The machine was busy with other things: measure again.**");
+        }
+        report
     }
 
     pub fn text(&self) -> String {
