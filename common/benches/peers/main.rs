@@ -20,6 +20,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, slice};
 
@@ -80,12 +81,10 @@ const fn long(name: &'static str, title: &'static str, count: usize) -> Row {
     Row { rounds: 3, ..row(name, title, count) }
 }
 
-/// The page that the book includes; another for the other engine.
-const RESULTS: &str = if cfg!(feature = "lapack") {
-    concat!(env!("CARGO_MANIFEST_DIR"), "/results/costs_openblas.md")
-} else {
-    concat!(env!("CARGO_MANIFEST_DIR"), "/results/costs.md")
-};
+/// Where the pages are that the book includes.
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
+/// One for each engine.
+const PAGE: &str = if cfg!(feature = "lapack") { "costs_openblas.md" } else { "costs.md" };
 
 const CALLS: &[Row] = &[
     row("start", "start, one task, end", 5),
@@ -200,10 +199,11 @@ fn main() -> ExitCode {
     if arguments.quick || !arguments.rows.is_empty() {
         return ExitCode::SUCCESS;
     }
-    match fs::write(RESULTS, text) {
+    let page = Path::new(RESULTS).join(PAGE);
+    match fs::create_dir_all(RESULTS).and_then(|()| fs::write(&page, text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{RESULTS}: {error}");
+            eprintln!("{}: {error}", page.display());
             ExitCode::FAILURE
         }
     }
