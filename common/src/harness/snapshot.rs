@@ -83,9 +83,9 @@ impl Names {
     pub fn free(&mut self, output: &str, patterns: &[&str]) -> String {
         let mut lines = Vec::new();
         for section in sections(output) {
-            let (mut workers, others): (Vec<_>, Vec<_>) =
-                section.into_iter().partition(Line::is_by_a_worker);
-            let mut others = others.into_iter().map(|line| line.in_general(patterns)).peekable();
+            let section = section.into_iter().map(|line| line.in_general(patterns));
+            let (mut workers, others): (Vec<_>, Vec<_>) = section.partition(Line::is_by_a_worker);
+            let mut others = others.into_iter().peekable();
             lines.extend(others.next_if(|line| line.pid.is_none() && line.text.is_empty()));
             lines.extend(others.next_if(|line| line.pid.is_none()));
             if workers.len() > 1 {
