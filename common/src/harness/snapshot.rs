@@ -85,9 +85,9 @@ impl Names {
         let mut lines = Vec::new();
         for section in sections(output) {
             let cut_short = is_below(&section, cut_short);
-            let (mut workers, others): (Vec<_>, Vec<_>) =
-                section.into_iter().partition(Line::is_by_a_worker);
-            let mut others = others.into_iter().map(|line| line.in_general(patterns)).peekable();
+            let section = section.into_iter().map(|line| line.in_general(patterns));
+            let (mut workers, others): (Vec<_>, Vec<_>) = section.partition(Line::is_by_a_worker);
+            let mut others = others.into_iter().peekable();
             lines.extend(others.next_if(|line| line.pid.is_none() && line.text.is_empty()));
             lines.extend(others.next_if(|line| line.pid.is_none()));
             let marker = match workers.len() {
