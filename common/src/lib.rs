@@ -11,6 +11,7 @@ pub mod cli;
 pub mod console;
 pub mod contract;
 pub mod cpu;
+pub mod exercise;
 mod exit_status;
 mod fork;
 pub mod gate;

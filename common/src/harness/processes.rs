@@ -59,13 +59,18 @@ impl ProcessInfo {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn children() -> Vec<ProcessInfo> {
+    descendants(process::id())
+}
+
+/// [`children`] of another process.
+pub(crate) fn descendants(of: u32) -> Vec<ProcessInfo> {
     let mut by_parent: BTreeMap<u32, Vec<ProcessInfo>> = BTreeMap::new();
     for path in numbered_entries(Path::new("/proc")) {
         if let Some(process) = ProcessInfo::read(&path.path()) {
             by_parent.entry(process.parent).or_default().push(process);
         }
     }
-    let mut descendants = by_parent.remove(&process::id()).unwrap_or_default();
+    let mut descendants = by_parent.remove(&of).unwrap_or_default();
     let mut seen = 0;
     while let Some(process) = descendants.get(seen) {
         let grandchildren = by_parent.remove(&process.pid).unwrap_or_default();
