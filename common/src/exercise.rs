@@ -37,15 +37,29 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::harness::{self, Test, test};
 
-pub use forced::{Guess, judge_guesses, passes, rounds, stop, task};
-pub use seen::{Ran, by_workers, numbers, ran, salted, work};
-pub use standstill::{Watch, stood_still};
+pub use forced::{Forced, Guess, forced, judge_guesses, passes, rounds, stop, task};
+pub use seen::{Ran, by_workers, numbers, ran, salted, shuffled, work};
+pub use standstill::{Meeting, Watch, stood_still};
 pub use verdict::{Verdict, Wrong, judge};
 
 pub use crate::judged;
 
 /// How long an answer may take that is busy and does not end. Answers that wait for ever are found out sooner.
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// How many processes an answer may have at one time.
+const CROWD: usize = 100;
+
+/// What comes of a `get`, to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Get {
+    /// The result.
+    Value,
+    /// [`Error::Timeout`](crate::pool::Error::Timeout): there is no result yet.
+    Timeout,
+    /// [`Error::Terminated`](crate::pool::Error::Terminated): there will never be one.
+    Terminated,
+}
 
 /// One exercise with one answer. Made by [`judged!`](crate::judged!).
 pub struct Exercise {
@@ -88,9 +102,9 @@ macro_rules! judged {
 ///
 /// `folder` is the lesson's package and folder, `CARGO_PKG_NAME`.
 pub fn main(folder: &'static str, exercises: Vec<Exercise>) -> ! {
-    let tests = exercises
-        .iter()
-        .map(|exercise| test(exercise.name, exercise.case).within(LIMIT).about("your answer"));
+    let tests = exercises.iter().map(|exercise| {
+        test(exercise.name, exercise.case).within(LIMIT).crowd(CROWD).about("your answer")
+    });
     let tests = harness::admit(tests);
     let names: Vec<&str> = exercises.iter().map(|exercise| exercise.name).collect();
 

@@ -281,7 +281,7 @@ mod sample {
     /// Each child does the same: soon there are as many as the machine can make.
     fn forks_without_end() {
         loop {
-            forked(|| forks_without_end());
+            forked(forks_without_end);
         }
     }
 
@@ -544,8 +544,7 @@ fn a_killed_keeper_fails_and_takes_the_test_along() {
 fn forking_without_end_is_stopped() {
     Ran::of("forks_without_end")
         .is_failed()
-        .contains("the test was stopped: it had ")
-        .contains("processes at one time");
+        .contains("the test was stopped: it had more than 20 processes at one time");
 }
 
 fn forking_without_end_after_the_test_is_stopped() {

@@ -9,8 +9,21 @@ mod checks;
 #[path = "../exercises"]
 mod exercises {
     pub mod e1_four_tasks_two_workers;
+    pub mod e2_which_line_comes_second;
+    pub mod e3_the_order_of_the_results;
+    pub mod e4_as_they_finish;
+    pub mod e5_a_pool_of_your_own;
 }
 
 fn main() {
-    exercise::main(env!("CARGO_PKG_NAME"), vec![judged!(exercises::e1_four_tasks_two_workers)])
+    exercise::main(
+        env!("CARGO_PKG_NAME"),
+        vec![
+            judged!(exercises::e1_four_tasks_two_workers),
+            judged!(exercises::e2_which_line_comes_second),
+            judged!(exercises::e3_the_order_of_the_results),
+            judged!(exercises::e4_as_they_finish),
+            judged!(exercises::e5_a_pool_of_your_own),
+        ],
+    )
 }

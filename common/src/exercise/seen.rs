@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use rand::seq::index::sample;
 
 use super::verdict::{Verdict, Wrong};
@@ -15,6 +16,18 @@ use crate::trace::{self, Kind};
 pub fn numbers(count: usize) -> Vec<u32> {
     let drawn = sample(&mut rand::rng(), 900, count);
     drawn.into_iter().map(|number| number as u32 + 100).collect()
+}
+
+/// The numbers from 1 to `N` in an order that is drawn anew for each check. It is never that of the numbers: a prediction
+/// that confuses the two must not come true by luck.
+pub fn shuffled<const N: usize>() -> [u32; N] {
+    loop {
+        let mut order = std::array::from_fn(|index| index as u32 + 1);
+        order.shuffle(&mut rand::rng());
+        if N < 2 || !order.is_sorted() {
+            return order;
+        }
+    }
 }
 
 static SALT: AtomicU32 = AtomicU32::new(0);

@@ -17,18 +17,18 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 
-use super::verdict::{self, Wrong};
+use super::verdict::{self, Verdict, Wrong};
 use crate::console::Role;
 use crate::fork::{Interrupt, fork};
 use crate::gate::{Counter, Gate};
-use crate::harness::descendants;
+use crate::harness::{children, descendants};
 use crate::os;
 
 /// How long an answer may sleep without being taken for one that waits for ever.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// Then nobody is expected to come, and the answer is ended.
-const DEADLOCK: Duration = Duration::from_secs(3);
+const DEADLOCK: Duration = Duration::from_millis(2500);
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(10);
@@ -64,11 +64,67 @@ impl Watch {
         gates.iter().for_each(|gate| gate.set_up());
         Watch::new(|| gates.iter().for_each(|gate| gate.open()))
     }
+
+    /// Whether the answer has left no process behind, dead or alive. It must be asked when no pool of the check's own
+    /// lives. Those who are left are killed, so that nobody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// Who is left.
+    pub fn nobody_is_left(&self) -> Verdict {
+        let watcher = self.watcher.as_raw() as u32;
+        let left = children().into_iter().filter(|child| child.pid != watcher).collect::<Vec<_>>();
+        let Some(first) = left.first() else { return Ok(()) };
+        let what = match first.state {
+            'Z' => "has ended, and is a zombie until its parent joins it",
+            _ => "still lives",
+        };
+        let wrong = Wrong::new(format_args!(
+            "you have not waited for all of your processes: {} of them are left, and {}, the first, {what}",
+            left.len(),
+            first.pid
+        ));
+        for process in left.iter().filter(|process| process.parent == process::id()) {
+            let pid = Pid::from_raw(process.pid as i32);
+            let _ = kill(pid, Signal::SIGKILL);
+            os::reap_pid(pid);
+        }
+        Err(wrong)
+    }
 }
 
 /// How often everybody waited since the first [`Watch`].
 pub fn stood_still() -> u64 {
     STANDSTILLS.get()
+}
+
+/// A place where tasks wait until so many of them are there: they ran at one time.
+#[derive(Debug, Default)]
+pub struct Meeting {
+    there: Counter,
+    complete: Gate,
+}
+
+impl Meeting {
+    /// To be set up before the fork: by [`gate`](Meeting::gate).
+    pub const fn new() -> Meeting {
+        Meeting { there: Counter::new(), complete: Gate::new() }
+    }
+
+    /// Sets the meeting up. Give the gate to [`Watch::opening`]: it ends a meeting to which nobody else comes.
+    pub fn gate(&self) -> &Gate {
+        self.there.set_up();
+        self.complete.set_up();
+        &self.complete
+    }
+
+    /// Waits until so many are there. Who comes later finds the meeting complete.
+    pub fn wait_for(&self, participants: u64) {
+        if self.there.increment() >= participants {
+            self.complete.open();
+        }
+        self.complete.wait();
+    }
 }
 
 impl Drop for Watch {

@@ -24,7 +24,10 @@ use nix::{
     unistd::{ForkResult, Pid, fork, getpgid, getpgrp, getpid, getppid, pause, setsid},
 };
 
-use super::{GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within, processes::table};
+use super::{
+    GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within,
+    processes::{direct_children, first_descendants, table},
+};
 
 /// The exit code for "the test failed, and the output says why": the one that a panic in `main` has.
 pub(super) const FAILED: i32 = 101;
@@ -35,6 +38,9 @@ const RETURNED: i32 = 100;
 /// A bound on every file that a test writes, its output included: a test that prints in an endless loop
 /// would otherwise fill the machine's memory before the watchdog stops it.
 const LARGEST_FILE: u64 = 256 << 20;
+
+/// How many of the processes that a test leaves are listed.
+const SHOWN: usize = 30;
 
 /// After SIGKILL only a process inside a system call that cannot be interrupted lives on.
 const KILLED_BY_NOW: Duration = Duration::from_secs(10);
@@ -160,14 +166,11 @@ impl Crowd {
         Crowd { most, before: on_this_machine() }
     }
 
-    /// How many processes the test has, if it has too many. It is asked often, so it looks at all
-    /// processes only when the machine has many more threads than before.
-    fn is_too_large(&self) -> Option<usize> {
-        if on_this_machine() < self.before.saturating_add(self.most) {
-            return None;
-        }
-        let processes = children().len();
-        (processes > self.most).then_some(processes)
+    /// Whether the test has too many processes. It is asked often, so it looks at them only when the
+    /// machine has many more threads than before.
+    fn is_too_large(&self) -> bool {
+        on_this_machine() >= self.before.saturating_add(self.most)
+            && first_descendants(self.most.saturating_add(1)).len() > self.most
     }
 }
 
@@ -193,37 +196,37 @@ impl Keeper {
         let subject = self.subject;
         let crowd = Crowd::new(self.crowd);
 
-        let mut too_many = None;
+        let mut too_many = false;
         let ended = holds_within(limit, || {
             self.reap();
-            if self.end.is_none() {
-                too_many = crowd.is_too_large();
-            }
-            self.end.is_some() || too_many.is_some()
+            too_many = self.end.is_none() && crowd.is_too_large();
+            self.end.is_some() || too_many
         });
-        if let Some(processes) = too_many {
+        if too_many {
             complaints.push(format!(
-                "{subject} was stopped: it had {processes} processes at one time, and each may have started more"
+                "{subject} was stopped: it had more than {} processes at one time, and each may have started more",
+                self.crowd
             ));
         } else if !ended {
             complaints.push(format!(
                 "{subject} hung: it had not ended after {limit:?} ({WATCHDOG}=SECONDS sets another limit). \
                  These processes were killed:\n{}",
-                table(&children())
+                table(&first_descendants(SHOWN))
             ));
         } else {
             complaints.extend(self.bad_end());
-            let none_is_left = || !self.reap() || crowd.is_too_large().is_some();
+            let none_is_left = || !self.reap() || crowd.is_too_large();
             if !holds_within(grace, none_is_left) || self.reap() {
                 complaints.push(format!(
                     "{subject} left processes behind that had not ended within {grace:?}. They were killed:\n{}",
-                    table(&children())
+                    table(&first_descendants(SHOWN))
                 ));
             }
         }
 
         if !holds_within(KILLED_BY_NOW, || self.kill_all()) {
-            complaints.push(format!("these cannot be killed:\n{}", table(&children())));
+            complaints
+                .push(format!("these cannot be killed:\n{}", table(&first_descendants(SHOWN))));
         }
         complaints
     }
@@ -253,9 +256,8 @@ impl Keeper {
         if !self.reap() {
             return true;
         }
-        let me = process::id();
-        for child in children().iter().filter(|child| child.parent == me) {
-            let child = Pid::from_raw(child.pid as i32);
+        for child in direct_children() {
+            let child = Pid::from_raw(child as i32);
             match getpgid(Some(child)) {
                 // The case has left the runner's group before it ran anything of the test.
                 Ok(group) if group != getpgrp() => _ = killpg(group, Signal::SIGKILL),

@@ -1,29 +1,27 @@
-//! The first two tasks that start wait for each other: an answer that runs one at a time stands still.
+//! The first two tasks wait for each other: an answer that runs one at a time stands still.
 
-use common::exercise::{Verdict, Watch, Wrong, by_workers, numbers, salted, stood_still, work};
-use common::gate::{Counter, Gate};
+use common::exercise::{
+    Meeting, Verdict, Watch, Wrong, by_workers, numbers, salted, stood_still, work,
+};
 use common::pool::{Error, Pool};
 use common::trace;
 
 pub const SEE: &str = "map: four tasks for the workers of one pool";
 
-static STARTED: Counter = Counter::new();
-static BOTH: Gate = Gate::new();
+type Answer = fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Result<Vec<u32>, Error>;
+
+static TWO: Meeting = Meeting::new();
 
 fn task(x: u32) -> u32 {
     trace::task(x, || {
-        if STARTED.increment() == 2 {
-            BOTH.open();
-        }
-        BOTH.wait();
+        TWO.wait_for(2);
         work();
         salted(x)
     })
 }
 
-pub fn check(answer: fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Result<Vec<u32>, Error>) -> Verdict {
-    STARTED.set_up();
-    let _watch = Watch::opening(&[&BOTH]);
+pub fn check(answer: Answer) -> Verdict {
+    let _watch = Watch::opening(&[TWO.gate()]);
     let pool = Pool::new(2)?;
     let pids = pool.pids();
     let items = numbers(4);
