@@ -37,7 +37,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::harness::{self, Test, test};
 
-pub use forced::{Forced, Guess, forced, judge_guesses, passes, rounds, stop, task};
+pub use forced::{Forced, Guess, awaits, forced, judge_guesses, passes, rounds, stop, task};
 pub use seen::{Ran, by_workers, numbers, ran, salted, shuffled, work};
 pub use standstill::{Meeting, Watch, stood_still};
 pub use verdict::{Verdict, Wrong, judge};

@@ -99,9 +99,7 @@ pub fn task(number: usize) -> usize {
 /// Waits for the event's turn, records it, and gives the turn to the next. What is not in the order comes after
 /// all that is.
 pub fn passes(event: Event) {
-    let order = ORDER.get().expect("this runs in a forced program");
-    let turn = order.iter().position(|of| *of == event).unwrap_or(order.len());
-    TURNS[turn].wait();
+    let (turn, last) = awaits(event);
     match event {
         Event::Start(task) => trace::record(Kind::Start, task),
         Event::End(task) => trace::record(Kind::End, task),
@@ -109,10 +107,19 @@ pub fn passes(event: Event) {
         Event::Return(_) | Event::Yield(_) | Event::Got(_) | Event::Waited(_) => {}
         _ => trace::record(Kind::Mark, event),
     }
-    if let Some(next) = TURNS[..=order.len()].get(turn + 1) {
+    if turn < last {
         CAME.increment();
-        next.open();
+        TURNS[turn + 1].open();
     }
+}
+
+/// Waits for the event's turn, and does not yet say that it has come: main leaves the pool's scope only when it is time to.
+/// Returns its place in the order, and that of all that is not in it.
+pub fn awaits(event: Event) -> (usize, usize) {
+    let order = ORDER.get().expect("this runs in a forced program");
+    let turn = order.iter().position(|of| *of == event).unwrap_or(order.len());
+    TURNS[turn].wait();
+    (turn, order.len())
 }
 
 /// Judges guesses about these orders, of which each may stop before the program does: by the contract, and by a

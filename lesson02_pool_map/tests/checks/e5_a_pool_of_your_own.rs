@@ -9,6 +9,8 @@ use common::trace;
 
 pub const SEE: &str = "What a process for each task costs, and what a warm pool costs";
 
+type Answer = fn(usize, fn(u32) -> u32, Vec<u32>) -> io::Result<Vec<u32>>;
+
 static ALL: Meeting = Meeting::new();
 const WORKERS: usize = 3;
 
@@ -20,7 +22,7 @@ fn task(x: u32) -> u32 {
     })
 }
 
-pub fn check(answer: fn(usize, fn(u32) -> u32, Vec<u32>) -> io::Result<Vec<u32>>) -> Verdict {
+pub fn check(answer: Answer) -> Verdict {
     let watch = Watch::opening(&[ALL.gate()]);
     let items = numbers(7);
     let results = answer(WORKERS, task, items.clone())?;

@@ -10,6 +10,8 @@ use common::trace;
 
 pub const SEE: &str = "apply_async in a loop, get after the loop";
 
+type Answer = fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Vec<Option<u32>>;
+
 static TWO: Meeting = Meeting::new();
 static BAD: AtomicU32 = AtomicU32::new(0);
 
@@ -22,7 +24,7 @@ fn task(x: u32) -> u32 {
     })
 }
 
-pub fn check(answer: fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Vec<Option<u32>>) -> Verdict {
+pub fn check(answer: Answer) -> Verdict {
     let _watch = Watch::opening(&[TWO.gate()]);
     let items = numbers(4);
     let bad = items[numbers(1)[0] as usize % items.len()];

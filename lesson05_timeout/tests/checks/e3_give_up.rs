@@ -10,6 +10,8 @@ use common::trace;
 
 pub const SEE: &str = "Not in Python's pool: a limit that kills";
 
+type Answer = fn(&Pool, fn(u32) -> u32, u32, Duration) -> Option<u32>;
+
 static ENDLESS: AtomicU32 = AtomicU32::new(0);
 static NEVER: Gate = Gate::new();
 static GAVE_UP: Counter = Counter::new();
@@ -24,7 +26,7 @@ fn task(x: u32) -> u32 {
     })
 }
 
-pub fn check(answer: fn(&Pool, fn(u32) -> u32, u32, Duration) -> Option<u32>) -> Verdict {
+pub fn check(answer: Answer) -> Verdict {
     NEVER.set_up();
     GAVE_UP.set_up();
     let _watch = Watch::new(|| {

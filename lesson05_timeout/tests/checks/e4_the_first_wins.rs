@@ -9,6 +9,8 @@ use common::trace;
 
 pub const SEE: &str = "Not in Python's pool: cancel";
 
+type Answer = fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Result<u32, Error>;
+
 static ALL: Meeting = Meeting::new();
 static NEXT: Meeting = Meeting::new();
 static WINNER: AtomicU32 = AtomicU32::new(0);
@@ -33,7 +35,7 @@ fn next(x: u32) {
     })
 }
 
-pub fn check(answer: fn(&Pool, fn(u32) -> u32, Vec<u32>) -> Result<u32, Error>) -> Verdict {
+pub fn check(answer: Answer) -> Verdict {
     let gates = [ALL.gate(), NEXT.gate()];
     NEVER.set_up();
     DONE.set_up();
