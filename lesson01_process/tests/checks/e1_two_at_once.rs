@@ -8,6 +8,8 @@ use common::trace::{self, Kind};
 
 pub const SEE: &str = "Two processes: start both, then wait for both";
 
+type Answer = fn(fn(), fn()) -> io::Result<()>;
+
 static BOTH: Meeting = Meeting::new();
 
 fn task(name: &str) {
@@ -17,7 +19,7 @@ fn task(name: &str) {
     })
 }
 
-pub fn check(answer: fn(fn(), fn()) -> io::Result<()>) -> Verdict {
+pub fn check(answer: Answer) -> Verdict {
     let watch = Watch::opening(&[BOTH.gate()]);
     answer(|| task("a"), || task("b"))?;
     watch.nobody_is_left()?;
