@@ -32,7 +32,7 @@ fn main() {
             }),
             kept!(e2_how_long {
                 apply_is_like_map: "One task at a time, whoever is idle",
-                map_runs_all_at_once: "map: you predicted 1 seconds",
+                map_runs_all_at_once: "map: you predicted 1 s for",
                 rounded_down: "the last round is not full",
                 a_pool_is_not_faster: "All workers at a time",
             }),

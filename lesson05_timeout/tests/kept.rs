@@ -40,7 +40,7 @@ fn main() {
             kept!(e3_give_up {
                 a_timeout_only: "A timeout ends the waiting, not the work",
                 a_handle_that_is_dropped: "waited for its worker",
-                no_patience_at_all: "ended in time with",
+                no_patience_at_all: "ends in time, with",
                 waits_for_ever: "your answer waits for ever",
                 the_pool_ended_with_it: "the pool is to go on",
             }),

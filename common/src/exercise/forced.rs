@@ -5,6 +5,8 @@
 
 use std::iter::zip;
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::standstill::{Watch, stood_still};
 use super::verdict::{Verdict, Wrong};
@@ -37,6 +39,9 @@ pub struct Forced {
 /// No order is longer.
 const MOST: usize = 32;
 
+/// How far apart the events of an order are drawn. Nothing is judged by it.
+const APART: Duration = Duration::from_millis(8);
+
 static ORDER: OnceLock<Vec<Event>> = OnceLock::new();
 static TURNS: [Gate; MOST + 1] = [const { Gate::new() }; MOST + 1];
 
@@ -57,7 +62,7 @@ const STILL: &str = "everybody waits";
 /// If the program does not end well, or if the order is longer than 32 events.
 pub fn forced(order: &[Event], program: impl FnOnce()) -> Forced {
     let before = trace::events().len();
-    let status = in_a_fork(|| {
+    let (pid, status) = in_a_fork(|| {
         let _ = ORDER.set(order.to_vec());
         let turns = &TURNS[..=order.len()];
         turns.iter().for_each(Gate::set_up);
@@ -79,14 +84,18 @@ pub fn forced(order: &[Event], program: impl FnOnce()) -> Forced {
         ExitStatus::Exited(NOT_SHOWN) => false,
         status => panic!("the exercise's program {status}"),
     };
-    let events = trace::events().into_iter().skip(before);
-    let events = events.take_while(|event| event.label != STILL).collect();
+    let mut events: Vec<_> = trace::events().into_iter().skip(before).collect();
+    if let Some(still) = events.iter().position(|event| event.label == STILL) {
+        events.truncate(still + 1);
+        // The watcher saw it; it happened to the program.
+        events[still].pid = pid;
+    }
     Forced { shown, events }
 }
 
-fn in_a_fork(body: impl FnOnce() -> i32) -> ExitStatus {
+fn in_a_fork(body: impl FnOnce() -> i32) -> (u32, ExitStatus) {
     let child = fork([], Role::Main, Interrupt::Ends, |[]| body()).expect("cannot fork");
-    os::reap_pid(child)
+    (child.as_raw() as u32, os::reap_pid(child))
 }
 
 /// The task of a [`forced`] program: it starts and ends when it is its turn.
@@ -100,6 +109,9 @@ pub fn task(number: usize) -> usize {
 /// all that is.
 pub fn passes(event: Event) {
     let (turn, last) = awaits(event);
+    if turn < last {
+        sleep(APART);
+    }
     match event {
         Event::Start(task) => trace::record(Kind::Start, task),
         Event::End(task) => trace::record(Kind::End, task),
@@ -177,7 +189,7 @@ static ROUND: Counter = Counter::new();
 /// If the program does not end well, or takes more than 32 rounds.
 pub fn rounds(program: impl FnOnce()) -> (usize, Vec<trace::Event>) {
     let before = trace::events().len();
-    let status = in_a_fork(|| {
+    let (_, status) = in_a_fork(|| {
         ROUNDS.iter().for_each(Gate::set_up);
         ROUND.set_up();
         let watch = Watch::new(|| {

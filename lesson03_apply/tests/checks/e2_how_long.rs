@@ -21,8 +21,8 @@ pub fn check(answer: fn(usize, usize) -> [usize; 2]) -> Verdict {
     if predicted[0] != apply {
         return Err(Wrong::shown_by(
             format_args!(
-                "apply: you predicted {} seconds for {tasks} tasks and {workers} workers, and it takes \
-                 {apply}. One task at a time, whoever is idle:",
+                "apply: you predicted {} s for {tasks} tasks and {workers} workers, and it takes \
+                 {apply} s. One task at a time, whoever is idle:",
                 predicted[0]
             ),
             &events,
@@ -34,8 +34,8 @@ pub fn check(answer: fn(usize, usize) -> [usize; 2]) -> Verdict {
     if predicted[1] != map {
         return Err(Wrong::shown_by(
             format_args!(
-                "map: you predicted {} seconds for {tasks} tasks and {workers} workers, and it takes \
-                 {map}. All workers at a time, and the last round is not full:",
+                "map: you predicted {} s for {tasks} tasks and {workers} workers, and it takes \
+                 {map} s. All workers at a time, and the last round is not full:",
                 predicted[1]
             ),
             &events,
