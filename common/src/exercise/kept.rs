@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
-use super::{Exercise, untouched, verdict};
+use super::{Exercise, arguments, untouched, verdict};
 use crate::harness::{self, Test, test};
 
 pub use crate::kept;
@@ -87,7 +87,7 @@ pub fn main(lesson: &'static str, kept: Vec<Kept>) -> ! {
             }
         }));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+    libtest_mimic::run(&arguments(), trials).exit()
 }
 
 /// What is wrong with the message to a wrong answer.
