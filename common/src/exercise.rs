@@ -111,7 +111,9 @@ pub fn main(folder: &'static str, exercises: Vec<Exercise>) -> ! {
     let solved = Arc::new(Mutex::new(BTreeSet::new()));
     let trials = exercises.into_iter().zip(tests);
     let trials = trials.map(|(exercise, test)| trial(folder, exercise, test, solved.clone()));
-    let arguments = arguments();
+    let mut arguments = Arguments::from_args();
+    // In the order of the list, and so is what is said about them.
+    arguments.test_threads.get_or_insert(1);
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
 
     // Of those that were filtered out nobody knows whether they are solved.
@@ -120,13 +122,6 @@ pub fn main(folder: &'static str, exercises: Vec<Exercise>) -> ! {
         println!("{}\n", last_line(folder, &names, &solved));
     }
     conclusion.exit()
-}
-
-/// The command line's. Answers mostly wait, so more of them run at one time than there are processors.
-fn arguments() -> Arguments {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(4);
-    arguments
 }
 
 fn trial(

@@ -39,7 +39,7 @@ pub struct Forced {
 /// No order is longer.
 const MOST: usize = 32;
 
-/// How far apart the events of an order are drawn. Nothing is judged by it.
+/// How far apart the events are drawn. Nothing is judged by it.
 const APART: Duration = Duration::from_millis(8);
 
 static ORDER: OnceLock<Vec<Event>> = OnceLock::new();
@@ -109,9 +109,7 @@ pub fn task(number: usize) -> usize {
 /// all that is.
 pub fn passes(event: Event) {
     let (turn, last) = awaits(event);
-    if turn < last {
-        sleep(APART);
-    }
+    sleep(APART);
     match event {
         Event::Start(task) => trace::record(Kind::Start, task),
         Event::End(task) => trace::record(Kind::End, task),

@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
-use super::{Exercise, arguments, untouched, verdict};
+use super::{Exercise, untouched, verdict};
 use crate::harness::{self, Test, test};
 
 pub use crate::kept;
@@ -87,7 +87,10 @@ pub fn main(lesson: &'static str, kept: Vec<Kept>) -> ! {
             }
         }));
     }
-    libtest_mimic::run(&arguments(), trials).exit()
+    let mut arguments = Arguments::from_args();
+    // Answers mostly wait: more of them can run at one time than there are processors.
+    arguments.test_threads.get_or_insert(4);
+    libtest_mimic::run(&arguments, trials).exit()
 }
 
 /// What is wrong with the message to a wrong answer.
