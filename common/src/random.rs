@@ -2,7 +2,7 @@
 //!
 //! A fork copies memory, and with it the state of every random generator. Parent and child, and
 //! all workers of a pool, would then draw the *same* numbers and take them for independent ones.
-//! numpy's global generator does exactly that under `multiprocessing` with fork, and so does
+//! numpy's global generator, once it has been used, does exactly that under `multiprocessing` with fork, and so does
 //! [`rand::rng`], the generator that `rand` keeps for each thread (`rand::make_rng` draws from
 //! it, too). So no generator lives longer than the task that uses it. [`rng`] makes a new one:
 //!

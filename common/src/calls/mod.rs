@@ -56,8 +56,8 @@ impl Calls {
     }
 
     /// How many items `imap` takes at most from its input ahead of what was read from it, in whole
-    /// chunks, at least one. Python 3.14's `buffersize=`; there the default is no bound, here it is 8
-    /// chunks for each worker. A size of 0 is an error of the call.
+    /// chunks, at least one. Python's `buffersize=`, which `Executor.map` has since 3.14 and `Pool.imap` from
+    /// 3.16 on; there the default is no bound, here it is 8 chunks for each worker. A size of 0 is an error of the call.
     ///
     /// ```
     /// # let pool = common::Pool::new(2)?;

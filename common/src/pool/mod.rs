@@ -26,7 +26,7 @@
 //!
 //! | who dies | who notices | what follows |
 //! |---|---|---|
-//! | a worker, idle | its handler: the socket ends | the supervisor reaps it and forks another |
+//! | a worker, idle | its handler's thread: the worker's pidfd | the supervisor reaps it and forks another |
 //! | a worker that was sent a task and had not begun it | its handler | the same; the task goes back to the queue |
 //! | a worker that had begun a task | its handler | the same; the task's answer is [`Error::Died`] |
 //! | a worker, again and again, before it can take a task | its handler | the pool ends with the first cause |
@@ -299,8 +299,8 @@ impl PoolBuilder {
 }
 
 impl Pool {
-    /// A pool of so many workers. Python's `Pool(n)`. Its default, `os.cpu_count()`, is no good
-    /// one; [`cpu::usable`](crate::cpu::usable) is.
+    /// A pool of so many workers. Python's `Pool(n)`. Its default until 3.12, `os.cpu_count()`, is no
+    /// good one; [`cpu::usable`](crate::cpu::usable) is.
     ///
     /// # Errors
     ///
