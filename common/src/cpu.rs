@@ -1,4 +1,5 @@
-//! How many processors there are: three counts that are often taken for one.
+//! How many processors there are, three counts that are often taken for one; and how many a process
+//! uses: [`time`].
 //!
 //! | | here | Python |
 //! |---|---|---|
@@ -11,7 +12,9 @@
 use std::fs;
 use std::ops::RangeInclusive;
 use std::thread;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 /// Logical CPUs of this machine that are online, whether or not this process may use them.
@@ -69,6 +72,23 @@ pub fn usable() -> usize {
 /// ```
 pub fn physical() -> usize {
     num_cpus::get_physical()
+}
+
+/// How long this process has kept CPUs busy since it began: all of its threads together. Over the
+/// same stretch of time on the wall it is the number of CPUs that it has used.
+///
+/// In Python: `time.process_time()`.
+///
+/// ```
+/// use common::cpu;
+///
+/// let before = cpu::time();
+/// let sum: u64 = (0..1000).sum();
+/// assert!(cpu::time() >= before && sum > 0);
+/// ```
+pub fn time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    time.expect("every Linux has a clock for each process").into()
 }
 
 /// How many CPUs the kernel's list names: `0-3,8` names five.

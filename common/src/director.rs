@@ -114,7 +114,8 @@ impl Stage {
         self.pass(number); // its result may be to come later
     }
 
-    /// Main waits for its turn, if the director [directs it](Director::directs_main), too.
+    /// Main waits for its turn: before each of its events if the director [directs it](Director::directs_main), too;
+    /// otherwise before a `get` that is to time out, and before nothing else.
     pub fn wait_for_turn(&self) {
         self.pass(MAIN);
     }
@@ -245,7 +246,7 @@ impl<'a> Director<'a> {
     }
 
     /// Also of main, which [waits for its turn](Stage::wait_for_turn) before it tells of each of its events. Without
-    /// it, main's events are to come by themselves where the script has them.
+    /// it, main's events are to come by themselves where the script has them, but for [`Event::Timeout`].
     pub fn directs_main(self) -> Director<'a> {
         Director { directs_main: true, ..self }
     }
@@ -308,6 +309,8 @@ impl<'a> Director<'a> {
                     thread::sleep(self.beat);
                     self.let_through(task);
                 }
+                // When patience ends is for the director to say, and for nobody else.
+                Event::Timeout => self.let_through(MAIN),
                 _ if self.directs_main => self.let_through(MAIN),
                 _ => {}
             }

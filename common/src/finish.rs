@@ -26,6 +26,14 @@ pub struct Finish {
     pub finish: Option<Ends>,
 }
 
+/// The same flag of a lesson whose main does not wait for ever, with a [timeout](Ends::or_timeout) among the ends.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct FinishOrTimeout {
+    /// You decide in which order tasks end, and when get gives up waiting for them: 2,1,timeout,4,3,5
+    #[arg(long, value_name = "ORDER", value_parser = Ends::or_timeout, allow_negative_numbers = true)]
+    pub finish: Option<Ends>,
+}
+
 /// The numbers of all tasks, that which ends first named first. From text: `2,3,1,4`.
 ///
 /// ```
@@ -37,7 +45,11 @@ pub struct Finish {
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ends(Vec<usize>);
+pub struct Ends {
+    order: Vec<usize>,
+    /// How many of them main waits for in a `get` with a timeout.
+    patience: usize,
+}
 
 /// More tasks do not show more, and each takes descriptors.
 const MOST: usize = 26;
@@ -46,31 +58,72 @@ impl FromStr for Ends {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Ends, String> {
-        let numbers = text.split(',').map(|number| number.trim().parse());
-        let ends = numbers.collect::<Result<Vec<usize>, _>>().map_err(|_| {
-            format!("must be numbers with commas between them, such as 2,3,1,4, not {text:?}")
+        Ends::from_words(text, &words(text), "2,3,1,4")
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).collect()
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words: Vec<String> = self.order.iter().map(usize::to_string).collect();
+        if self.patience < self.order.len() {
+            words.insert(self.patience, TIMEOUT.to_owned());
+        }
+        f.write_str(&words.join(","))
+    }
+}
+
+/// Stands between two ends.
+const TIMEOUT: &str = "timeout";
+
+impl Ends {
+    /// From text in which `timeout` may stand where main is to give up waiting: `2,1,timeout,4,3,5`. Behind the last end it
+    /// comes too late: main has the results.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    ///
+    /// ```
+    /// use common::finish::Ends;
+    ///
+    /// let ends = Ends::or_timeout("2,timeout,1")?;
+    /// assert_eq!(ends.tasks(), 2);
+    /// assert_eq!(ends.to_string(), "2,timeout,1");
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn or_timeout(text: &str) -> Result<Ends, String> {
+        let mut words = words(text);
+        let timeout = words.iter().position(|word| *word == TIMEOUT);
+        if let Some(place) = timeout {
+            words.remove(place);
+        }
+        let ends = Ends::from_words(text, &words, "2,1,timeout,4,3,5")?;
+        Ok(Ends { patience: timeout.unwrap_or(ends.tasks()), ..ends })
+    }
+
+    fn from_words(text: &str, words: &[&str], example: &str) -> Result<Ends, String> {
+        let numbers = words.iter().map(|number| number.parse().ok());
+        let order = numbers.collect::<Option<Vec<usize>>>().filter(|order| !order.is_empty());
+        let order = order.ok_or_else(|| {
+            format!("must be numbers with commas between them, such as {example}, not {text:?}")
         })?;
-        match ends.len() {
+        match order.len() {
             // With a worker for each task every order can be, if it is one.
-            tasks @ ..=MOST => match Contract::apply_async(tasks, tasks).can_finish(&ends) {
-                Ok(()) => Ok(Ends(ends)),
+            tasks @ ..=MOST => match Contract::apply_async(tasks, tasks).can_finish(&order) {
+                Ok(()) => Ok(Ends { order, patience: tasks }),
                 Err(Impossible { reason, .. }) => Err(format!("{text}: {reason}")),
             },
             tasks => Err(format!("names {tasks} tasks; at most {MOST} can be directed")),
         }
     }
-}
 
-impl fmt::Display for Ends {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(usize::to_string).collect::<Vec<_>>().join(","))
-    }
-}
-
-impl Ends {
     /// How many tasks there are: they are 1 to this number.
     pub fn tasks(&self) -> usize {
-        self.0.len()
+        self.order.len()
     }
 }
 
@@ -93,9 +146,15 @@ pub struct Show {
     columns: Vec<Column>,
 }
 
-/// What was seen of a call: its name, and with each end the results that main had from it.
+/// What was seen of a call.
 #[derive(Debug)]
-struct Column(&'static str, Vec<(usize, Vec<usize>)>);
+struct Column {
+    name: &'static str,
+    /// Each end, and the results that main had from it.
+    ends: Vec<(usize, Vec<usize>)>,
+    /// Tasks that did not end before main left.
+    never: Vec<usize>,
+}
 
 impl Show {
     /// A show with so many workers in each pool, of calls that must be able to end in this order. If one of them is not,
@@ -106,7 +165,7 @@ impl Show {
     /// ```
     pub fn new<const N: usize>(ends: Ends, workers: usize, calls: [&Contract; N]) -> Show {
         for call in calls {
-            call.can_finish(&ends.0).unwrap_or_else(|impossible| {
+            call.can_finish(&ends.order).unwrap_or_else(|impossible| {
                 cli::refuse(&format!("--finish {ends}: {impossible}"))
             });
         }
@@ -114,7 +173,7 @@ impl Show {
         Show { ends, workers, columns: Vec::new() }
     }
 
-    /// Runs `program`, which makes the call that `contract` is about with [`gated`] tasks and
+    /// Runs `program`, which gets a pool, makes the call that `contract` is about with [`gated`] tasks and
     /// [says](Main::says) when it has come back. If the tasks of this call cannot end in the order that was asked
     /// for, it says why, and they end in the order of the input.
     ///
@@ -129,10 +188,11 @@ impl Show {
         &mut self,
         name: &'static str,
         contract: &Contract,
-        program: impl FnOnce(&Pool, Main) -> Result<(), Error>,
+        program: impl FnOnce(Pool, Main) -> Result<(), Error>,
     ) -> Result<(), Error> {
         heading(&contract.to_string());
-        let script = contract.eager(&self.ends.0).unwrap_or_else(|impossible| {
+        let Ends { order, patience } = &self.ends;
+        let script = contract.eager_with_patience(order, *patience).unwrap_or_else(|impossible| {
             // In two lines: it would be too long for a terminal.
             say!("{}", impossible.reason.replace(": ", ":\n"));
             say!("so its tasks end in the order of the input");
@@ -141,15 +201,19 @@ impl Show {
         });
         let pool = Pool::new(self.workers)?;
         let beat = PACE / self.ends.tasks() as u32;
-        let mut director = Director::new(&STAGE, self.workers).beat(beat);
+        let times_out = script.contains(&Event::Timeout);
+        let mut director = Director::new(&STAGE, self.workers)
+            .beat(beat)
+            // Nobody may be on the way through a turnstile when main leaves: the next call needs it empty.
+            .holds_results(times_out);
         let directed = thread::scope(|scope| {
             let director = scope.spawn(|| director.direct(&script));
             // The director would wait for a main that says nothing any more.
-            program(&pool, Main(())).inspect_err(|_| STAGE.free())?;
+            program(pool, Main { times_out }).inspect_err(|_| STAGE.free())?;
             Ok(director.join().expect("a director does not panic"))
         })?;
         directed.unwrap_or_else(|wrong| panic!("{contract}: {wrong}"));
-        let column = Column(name, with_each_end(contract, &script));
+        let column = Column::new(name, contract, &script, order);
         say!("{}", column.in_words());
         self.columns.push(column);
         Ok(())
@@ -164,20 +228,18 @@ impl Show {
                 cells.iter().map(|cell| format!("{cell:<18}")).collect::<String>().trim_end()
             )
         };
-        row(self.columns.iter().map(|Column(name, _)| name.to_string()).collect());
+        row(self.columns.iter().map(|column| column.name.to_owned()).collect());
         for end in 0..self.ends.tasks() {
-            let cell = |Column(_, moments): &Column| match &moments[end] {
-                (ended, results) if results.is_empty() => format!("{ended} ended"),
-                (ended, results) => format!("{ended} ended: {}", short(results)),
-            };
-            row(self.columns.iter().map(cell).collect());
+            row(self.columns.iter().map(|column| column.cell(end)).collect());
         }
     }
 }
 
 /// The main process of a directed run.
 #[derive(Debug)]
-pub struct Main(());
+pub struct Main {
+    times_out: bool,
+}
 
 impl Main {
     /// Prints a line that says what main has seen, and tells the director.
@@ -185,24 +247,55 @@ impl Main {
         say!("{text}");
         STAGE.tell(event);
     }
-}
 
-fn with_each_end(contract: &Contract, seen: &[Event]) -> Vec<(usize, Vec<usize>)> {
-    let mut moments: Vec<(usize, Vec<usize>)> = Vec::new();
-    for &event in seen {
-        match (event, moments.last_mut()) {
-            (Event::End(task), _) => moments.push((task, Vec::new())),
-            (_, Some((_, results))) => results.extend(contract.brings(event)),
-            (_, None) => {}
+    /// How long main is to wait in the `get_timeout` that comes next. No duration is sure to end between two ends. So if the
+    /// reader has chosen a moment for it, this comes back at that moment, with nothing left to wait.
+    pub fn patience(&self) -> Duration {
+        match self.times_out {
+            true => {
+                trace::call("get", || STAGE.wait_for_turn()); // drawn as what it stands for
+                Duration::ZERO
+            }
+            false => Duration::MAX,
         }
     }
-    moments
 }
 
 impl Column {
+    fn new(name: &'static str, contract: &Contract, seen: &[Event], order: &[usize]) -> Column {
+        let mut ends: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut had = Vec::new();
+        for &event in seen {
+            match (event, ends.last_mut()) {
+                (Event::End(task), _) => ends.push((task, Vec::new())),
+                (_, Some((_, results))) => {
+                    let mut new = contract.brings(event);
+                    new.retain(|task| !had.contains(task)); // a second `get` brings nothing new
+                    had.extend(&new);
+                    results.extend(new);
+                }
+                (_, None) => {}
+            }
+        }
+        let never = order[ends.len()..].to_vec();
+        Column { name, ends, never }
+    }
+
+    /// For the table: the task that ended there, or would have, and the results.
+    fn cell(&self, end: usize) -> String {
+        match self.ends.get(end) {
+            None => format!("{} never ended", self.never[end - self.ends.len()]),
+            Some((task, results)) if results.is_empty() => format!("{task} ended"),
+            Some((task, results)) => format!("{task} ended: {}", short(results)),
+        }
+    }
+
     /// What this shows, in a line.
     fn in_words(&self) -> String {
-        let Column(_, moments) = self;
+        if !self.never.is_empty() {
+            return format!("no results: {} never ended", list(&self.never, "and"));
+        }
+        let moments = &self.ends;
         let ends: Vec<usize> = moments.iter().map(|(task, _)| *task).collect();
         let results: Vec<usize> = moments.iter().flat_map(|(_, results)| results.clone()).collect();
         let order = match (results == ends, results.is_sorted()) {
@@ -247,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_order_names_each_task_once() {
-        assert_eq!("2, 1,3".parse(), Ok(Ends(vec![2, 1, 3])));
+        assert_eq!("2, 1,3".parse(), Ok(Ends { order: vec![2, 1, 3], patience: 3 }));
         assert_eq!(refused("1,1"), "1,1: 1 is named twice");
         assert_eq!(refused("0"), "0: there is no task 0: they are 1 to 1");
         assert_eq!(refused("1,3"), "1,3: there is no task 3: they are 1 to 2");
@@ -265,7 +358,26 @@ mod tests {
     }
 
     fn in_words(contract: Contract, ends: &[usize]) -> String {
-        Column("", with_each_end(&contract, &contract.eager(ends).unwrap())).in_words()
+        Column::new("", &contract, &contract.eager(ends).unwrap(), ends).in_words()
+    }
+
+    #[test]
+    fn a_timeout_stands_between_ends() {
+        let ends = |order: &[usize], patience| Ok(Ends { order: order.to_vec(), patience });
+        assert_eq!(Ends::or_timeout("2, timeout,1"), ends(&[2, 1], 1));
+        assert_eq!(Ends::or_timeout("timeout,1"), ends(&[1], 0));
+        for never in ["2,1", "2,1,timeout"] {
+            assert_eq!(Ends::or_timeout(never), ends(&[2, 1], 2), "{never}");
+        }
+        for text in ["timeout", "1,timeout,timeout", "1,time"] {
+            let error = Ends::or_timeout(text).unwrap_err();
+            assert!(error.starts_with("must be numbers with commas"), "{text}: {error}");
+        }
+        assert_eq!(
+            Ends::or_timeout("1,timeout,1"),
+            Err("1,timeout,1: 1 is named twice".to_owned())
+        );
+        assert!(refused("1,timeout").starts_with("must be numbers with commas"));
     }
 
     #[test]
@@ -282,6 +394,16 @@ mod tests {
         ] {
             assert_eq!(in_words(contract, ends), words);
         }
+        let twice = Contract::map_async(4, 2).get_timeout().get();
+        assert_eq!(
+            in_words(twice, ends),
+            "results in the order of the input; all after the last end"
+        );
+        let left = Contract::map_async(4, 2).get_timeout().leave().get();
+        let seen = left.eager_with_patience(ends, 1).unwrap();
+        let column = Column::new("", &left, &seen, ends);
+        assert_eq!(column.in_words(), "no results: 3, 1 and 4 never ended");
+        assert_eq!([0, 3].map(|end| column.cell(end)), ["2 ended", "4 never ended"]);
         assert_eq!(
             in_words(Contract::imap(3, 3), &[1, 2, 3]),
             "input, ends and results have one order; each at once"

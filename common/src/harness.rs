@@ -40,6 +40,7 @@
 //! * it hangs: after 60 seconds, [`Test::within`] another limit, or the number of seconds in the
 //!   environment variable [`WATCHDOG`], which overrules both. The message lists what still runs and the
 //!   system call each thread is in;
+//! * it forks without end: it has more than 500 processes at one time, or than [`Test::crowd`] says;
 //! * it leaves a process behind. Processes on their way out get 5 seconds ([`GRACE`]) to go;
 //! * it returns with a zombie among its children, for which it never waited;
 //! * a process it forked comes back through the test's end, as if it were the test.
@@ -71,6 +72,7 @@ pub mod python;
 pub mod snapshot;
 
 pub use crate::tests;
+pub(crate) use processes::descendants;
 pub use processes::{
     Memory, ProcessInfo, children, is_alive, memory, open_descriptors, process_state, threads,
 };
@@ -99,7 +101,11 @@ pub struct Test {
     name: String,
     case: fn(),
     limit: Option<Duration>,
+    /// How many processes it may have at one time.
+    crowd: usize,
     ignored: Option<String>,
+    /// Who is spoken of when it fails.
+    subject: &'static str,
 }
 
 /// A test called `name` that runs `case` in a process of its own: it passes if `case` returns and leaves
@@ -115,7 +121,7 @@ pub struct Test {
 /// let sum = test("sums::two_and_two", two_and_two);
 /// ```
 pub fn test(name: impl Into<String>, case: fn()) -> Test {
-    Test { name: name.into(), case, limit: None, ignored: None }
+    Test { name: name.into(), case, limit: None, crowd: 500, ignored: None, subject: "the test" }
 }
 
 impl Test {
@@ -131,6 +137,16 @@ impl Test {
         Test { limit: Some(limit), ..self }
     }
 
+    /// Another limit than 500 processes at one time, above which the test counts as one that forks without end.
+    ///
+    /// ```
+    /// # fn nine_hundred_workers() {}
+    /// let large = common::harness::test("nine_hundred_workers", nine_hundred_workers).crowd(1000);
+    /// ```
+    pub fn crowd(self, processes: usize) -> Test {
+        Test { crowd: processes, ..self }
+    }
+
     /// Listed as `[reason] name … ignored`, and run by `cargo test -- --ignored` only.
     ///
     /// ```
@@ -141,11 +157,35 @@ impl Test {
         Test { ignored: Some(reason.into()), ..self }
     }
 
+    /// What the complaints are about: "your answer" for an exercise.
+    pub(crate) fn about(self, subject: &'static str) -> Test {
+        Test { subject, ..self }
+    }
+
     fn trial(self) -> Trial {
-        let name = self.name.clone();
-        Trial::test(self.name, move || run(&name))
-            .with_ignored_flag(self.ignored.is_some())
-            .with_kind(self.ignored.unwrap_or_default())
+        let (name, ignored) = (self.name.clone(), self.ignored.clone());
+        let trial = Trial::test(name, move || self.run());
+        trial.with_ignored_flag(ignored.is_some()).with_kind(ignored.unwrap_or_default())
+    }
+
+    /// Starts the keeper of this test and passes its verdict on. It may be called on a thread.
+    pub(crate) fn run(&self) -> Result<(), Failed> {
+        let output = File::from(memfd_create(c"test output", MFdFlags::MFD_CLOEXEC)?);
+        let status = Command::new(env::current_exe()?)
+            .args([KEEP, &self.name])
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            .status()?;
+        if status.success() {
+            return Ok(());
+        }
+        let mut message = end_of(&output)?;
+        if status.code() != Some(keeper::FAILED) {
+            let subject = self.subject;
+            message += &format!("\nthe keeper of {subject}, its parent, ended before it: {status}");
+        }
+        Err(message.into())
     }
 }
 
@@ -175,6 +215,13 @@ macro_rules! tests {
 ///
 /// If two tests have one name, because the name is what a test's process is started by.
 pub fn main(tests: impl IntoIterator<Item = Test>) -> ! {
+    let trials = admit(tests).into_iter().map(Test::trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+}
+
+/// The tests, each with a name of its own. In a keeper's process it does not come back, but runs one of them:
+/// every `main` of a test target calls it before anything else.
+pub(crate) fn admit(tests: impl IntoIterator<Item = Test>) -> Vec<Test> {
     let tests: Vec<Test> = tests.into_iter().collect();
 
     let mut arguments = env::args().skip(1);
@@ -190,27 +237,7 @@ pub fn main(tests: impl IntoIterator<Item = Test>) -> ! {
     for test in &tests {
         assert!(names.insert(&test.name), "two tests are called {}", test.name);
     }
-    let trials = tests.into_iter().map(Test::trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
-}
-
-/// One trial: starts the keeper of the test called `name` and passes its verdict on.
-fn run(name: &str) -> Result<(), Failed> {
-    let output = File::from(memfd_create(c"test output", MFdFlags::MFD_CLOEXEC)?);
-    let status = Command::new(env::current_exe()?)
-        .args([KEEP, name])
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output.try_clone()?)
-        .status()?;
-    if status.success() {
-        return Ok(());
-    }
-    let mut message = end_of(&output)?;
-    if status.code() != Some(keeper::FAILED) {
-        message += &format!("\nthe keeper of this test, its parent, ended before it: {status}");
-    }
-    Err(message.into())
+    tests
 }
 
 fn end_of(output: &File) -> io::Result<String> {

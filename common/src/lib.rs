@@ -12,6 +12,7 @@ pub mod console;
 pub mod contract;
 pub mod cpu;
 pub mod director;
+pub mod exercise;
 mod exit_status;
 pub mod finish;
 mod fork;

@@ -23,6 +23,7 @@ fn main() {
         what_follows_a_possible_beginning_is_possible_or_has_a_reason,
         before_is_what_the_orders_say,
         can_finish_knows_the_orders_of_the_ends,
+        patience_ends_where_it_is_to_end_and_only_in_a_get_with_a_timeout,
         every_impossible_order_has_its_reason,
         every_impossible_finish_has_its_reason,
         imap_in_order_of_completion_is_caught,
@@ -860,6 +861,30 @@ fn can_finish_knows_the_orders_of_the_ends() {
         for order in permutations(&(1..=tasks).collect::<Vec<_>>()) {
             let answer = contract.can_finish(&order);
             assert_eq!(answer.is_ok(), seen.contains(&order), "{contract}: {order:?}, {answer:?}");
+        }
+    }
+}
+
+fn patience_ends_where_it_is_to_end_and_only_in_a_get_with_a_timeout() {
+    for workers in 1..=4 {
+        let map_async = || Contract::map_async(4, workers).chunksize(1);
+        for (contract, times_out) in [
+            (map_async().get_timeout().get(), true),
+            (map_async().get_timeout().leave().get(), true),
+            (map_async().wait().leave().get_timeout(), false),
+            (Contract::map(4, workers), false),
+        ] {
+            let finishes = |order: &Vec<usize>| contract.can_finish(order).is_ok();
+            for finish in permutations(&[1, 2, 3, 4]).into_iter().filter(finishes) {
+                for patience in 0..=4 {
+                    let order = contract.eager_with_patience(&finish, patience).unwrap();
+                    assert_eq!(contract.check(&order), Ok(()), "{contract}: {order:?}");
+                    let timeout = order.iter().position(|event| *event == Event::Timeout);
+                    let ended = timeout.map(|timeout| ends(&order[..timeout]).len());
+                    let expected = (times_out && patience < 4).then_some(patience);
+                    assert_eq!(ended, expected, "{contract}: {order:?}");
+                }
+            }
         }
     }
 }

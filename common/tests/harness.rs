@@ -35,7 +35,7 @@ fn main() {
     if env::var_os(SAMPLE).is_some() {
         harness::main(sample::suite());
     }
-    harness::main(tests![
+    let mut tests = tests![
         a_passing_test_is_ok,
         a_panic_fails_with_its_message,
         an_exit_code_fails,
@@ -71,7 +71,18 @@ fn main() {
         a_gate_needs_set_up,
         a_counter_counts_in_all_processes,
         a_counter_needs_set_up,
-    ]);
+    ];
+    // What the sample starts before it is stopped are this test's processes, too.
+    for (name, case) in [
+        ("forking_without_end_is_stopped", forking_without_end_is_stopped as fn()),
+        (
+            "forking_without_end_after_the_test_is_stopped",
+            forking_without_end_after_the_test_is_stopped,
+        ),
+    ] {
+        tests.push(test(name, case).crowd(usize::MAX));
+    }
+    harness::main(tests)
 }
 
 /// The tests of the sample suite: each does on purpose what the harness is there to find.
@@ -100,6 +111,12 @@ mod sample {
             waits_for_an_orphan_to_go,
             kills_its_keeper,
         ];
+        for (name, case) in [
+            ("forks_without_end", forks_without_end as fn()),
+            ("leaves_a_process_that_forks_without_end", leaves_a_process_that_forks_without_end),
+        ] {
+            suite.push(test(name, case).crowd(20));
+        }
         suite.push(test("hangs_within_its_own_limit", hangs).within(Duration::from_millis(1)));
         suite.push(test("is_ignored", passes).ignored("to do"));
         if env::var_os("SAMPLE_TWICE").is_some() {
@@ -259,6 +276,24 @@ mod sample {
         loop {
             pause();
         }
+    }
+
+    /// Each child does the same: soon there are as many as the machine can make.
+    fn forks_without_end() {
+        loop {
+            forked(forks_without_end);
+        }
+    }
+
+    fn leaves_a_process_that_forks_without_end() {
+        let test = process::id();
+        forked(|| {
+            // Not before the test has ended.
+            while Pid::parent().as_raw() as u32 == test {
+                thread::sleep(Duration::from_millis(1));
+            }
+            forks_without_end()
+        });
     }
 
     /// Tells the outer test whom to look for.
@@ -501,9 +536,21 @@ fn an_orphan_is_reaped_while_the_test_runs() {
 
 fn a_killed_keeper_fails_and_takes_the_test_along() {
     let ran = Ran::of("kills_its_keeper");
-    ran.is_failed().contains("the keeper of this test, its parent, ended before it: signal: 9");
+    ran.is_failed().contains("the keeper of the test, its parent, ended before it: signal: 9");
     let case = ran.child().unwrap();
     eventually("the kernel has killed the case", || process_state(case).is_none());
+}
+
+fn forking_without_end_is_stopped() {
+    Ran::of("forks_without_end")
+        .is_failed()
+        .contains("the test was stopped: it had more than 20 processes at one time");
+}
+
+fn forking_without_end_after_the_test_is_stopped() {
+    Ran::without_grace("leaves_a_process_that_forks_without_end")
+        .is_failed()
+        .contains("the test left processes behind");
 }
 
 fn names_select_tests() {

@@ -4,15 +4,16 @@
 //! cargo run -p lesson01_process
 //! ```
 
+use std::collections::BTreeSet;
 use std::io;
 use std::process::{ExitCode, exit};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
 use common::process::Running;
-use common::workload::delay_function;
+use common::workload::{delay_function, engine, largest_singular_value};
 use common::{ExitStatus, Process, cpu, say};
 
 fn main() -> ExitCode {
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn lesson() -> io::Result<()> {
-    Flags::parse(Defaults { about: "Lesson 1: processes", size: 600, workers: 2 });
+    let flags = Flags::parse(Defaults { about: "Lesson 1: processes", size: 600, workers: 2 });
 
     heading("How many processors are there? Three answers");
     // mp.cpu_count()
@@ -41,6 +42,25 @@ fn lesson() -> io::Result<()> {
     p1.join()?;
     say!("after both joins, all that both had to print is above");
     say!("join does not say which of them starts or ends first: run it again");
+
+    heading("CPU seconds over wall seconds: how many processors a process keeps busy");
+    let most = engine::threads();
+    say!("{} decomposes the matrices; threads in each process: at most {most}", engine::NAME);
+    for threads in BTreeSet::from([1, most]) {
+        for processes in [1, 2] {
+            let start = Instant::now();
+            let busy = || Process::new(|| keep_busy(threads, flags.size)).start();
+            let started: Vec<Running> =
+                (0..processes).map(|_| busy()).collect::<io::Result<_>>()?;
+            started.iter().try_for_each(|process| process.join().map(drop))?;
+            let wall = start.elapsed();
+            say!("processes: {processes}, threads in each: {threads}, done after {wall:.2?}");
+        }
+    }
+    match most {
+        1 => say!("a thread keeps one processor busy; numpy's engine has more: --features lapack"),
+        _ => say!("more threads than processors gain nothing: compare two processes with 1 thread"),
+    }
 
     heading("Memory: the child has a copy");
     let mut counter = 1;
@@ -64,6 +84,16 @@ fn lesson() -> io::Result<()> {
     show("kill()", sleeper.join()?);
     say!("the numbers are Python's: -9 is signal 9; now is_alive {}", sleeper.is_alive()?);
     Ok(())
+}
+
+/// One decomposition, and what the notes saw in `top` while it ran.
+fn keep_busy(threads: usize, size: usize) {
+    engine::set_threads(threads);
+    let (wall, cpu) = (Instant::now(), cpu::time());
+    largest_singular_value(size, size);
+    let (wall, cpu) = (wall.elapsed(), cpu::time() - cpu);
+    let busy = cpu.as_secs_f64() / wall.as_secs_f64();
+    say!("{cpu:.2?} of CPU time in {wall:.2?}: {busy:.1} processors busy");
 }
 
 fn state(process: &Running) -> io::Result<&'static str> {

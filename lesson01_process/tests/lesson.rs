@@ -21,8 +21,9 @@ fn run() {
         "▒ physical: cores; each may count as two logical ones",
         "started ▒ and ▒; now p0.join()",
         "p0 is gone, its end line is above; p1 is still at work | p0 is gone, its end line is above; p1 is gone as well",
+        "▒ of CPU time in ▒: ▒ processors busy",
     ];
-    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
 /// Lesson 1 has no pool and no order of its own; what both programs have to agree on, they print.

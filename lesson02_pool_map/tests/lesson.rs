@@ -27,7 +27,7 @@ fn run() {
         "came: ▒",
         "the 60×60 matrix above took ▒: a process for it adds ▒ %",
     ];
-    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
 /// Without `imap_unordered`: with so many tasks its contract is too large to be checked.

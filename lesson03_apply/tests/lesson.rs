@@ -29,7 +29,7 @@ fn run() {
         "apply had 5 workers, and used 1 at a time | the tasks were too short to overlap: try a larger --size",
         "this process may use ▒ CPUs; where more tasks run, they take turns",
     ];
-    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
 fn sections(workers: usize) -> Vec<Section> {

@@ -34,7 +34,7 @@ fn run() {
         "wait in the loop ▒ at most 1 at a time",
         "wait in the loop: one task at a time, as with apply | the tasks were too short to overlap: try a larger --size",
     ];
-    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns));
+    pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
 fn sections(workers: usize) -> Vec<Section> {

@@ -3,6 +3,8 @@
 //! ```text
 //! cargo run -p lesson05_timeout
 //! ```
+//!
+//! You decide which task ends when, and when `get` gives up waiting: `-- --finish 2,1,timeout,4,3,5`.
 
 use std::fs;
 use std::process::ExitCode;
@@ -11,9 +13,12 @@ use std::time::{Duration, Instant};
 
 use common::cli::{self, Defaults, Flags};
 use common::console::heading;
+use common::finish::FinishOrTimeout;
 use common::pool::Error;
 use common::workload::{self, delay_function, delay_function_b};
 use common::{Pool, say};
+
+mod finish;
 
 fn main() -> ExitCode {
     cli::run(lesson)
@@ -21,7 +26,11 @@ fn main() -> ExitCode {
 
 fn lesson() -> Result<(), Error> {
     // The notes' size: more than two seconds of work for today's machines. Nobody waits for it.
-    let flags = Flags::parse(Defaults { about: "Lesson 5: timeout", size: 2000, workers: 5 });
+    let (flags, FinishOrTimeout { finish }) =
+        Flags::parse_with(Defaults { about: "Lesson 5: timeout", size: 2000, workers: 5 });
+    if let Some(ends) = finish {
+        return finish::lesson(ends, flags.workers);
+    }
     let (large, small) = (flags.size, (flags.size / 5).max(1));
 
     heading("get with a timeout of 2 s, inside the pool's scope");

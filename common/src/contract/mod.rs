@@ -376,11 +376,42 @@ impl Contract {
     /// assert_eq!(eager, orders(text)[0]);
     /// ```
     pub fn eager(&self, ends: &[usize]) -> Result<Vec<Event>, Impossible> {
+        self.eager_with_patience(ends, ends.len())
+    }
+
+    /// The same with a main whose patience is at an end when so many tasks have ended. If it waits in `get_timeout` then,
+    /// that times out; and if it leaves the pool after that, it leaves at once, and the other tasks never end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`can_finish`](Contract::can_finish).
+    ///
+    /// ```
+    /// use common::contract::{Contract, orders};
+    ///
+    /// let get = Contract::map_async(2, 2).get_timeout().leave().get();
+    /// let text = "return, start 1, start 2, end 2, timeout, left, terminated";
+    /// assert_eq!(get.eager_with_patience(&[2, 1], 1).unwrap(), orders(text)[0]);
+    /// ```
+    pub fn eager_with_patience(
+        &self,
+        ends: &[usize],
+        patience: usize,
+    ) -> Result<Vec<Event>, Impossible> {
         self.is_permutation(ends)?;
         let mut order = Vec::new();
         let mut state = self.hurry(self.start_state(), &mut order);
         for (position, &task) in ends.iter().enumerate() {
-            let Some(after) = self.end(&state, task) else {
+            if position == patience
+                && let Some(after) = self.step(&state, Event::Timeout)
+            {
+                order.push(Event::Timeout);
+                state = self.hurry(after, &mut order);
+            }
+            if state.left {
+                break;
+            }
+            let Some(after) = self.step(&state, Event::End(task)) else {
                 let reason = self.why_not_finish(&ends[..position], task);
                 return Err(Impossible { position, reason });
             };

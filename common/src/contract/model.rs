@@ -155,7 +155,8 @@ impl Contract {
         }
     }
 
-    /// Takes every step that can be taken before another task ends, and notes those that are seen.
+    /// Takes every step that can be taken before another task ends, and notes those that are seen. Main leaves when all
+    /// tasks have ended, or when it has given up waiting for them.
     pub(super) fn hurry(&self, mut state: State, order: &mut Vec<Event>) -> State {
         loop {
             if let Some(after) = self.unseen(&state).into_iter().next() {
@@ -163,10 +164,11 @@ impl Contract {
                 continue;
             }
             let idle = state.tasks.iter().all(|&status| status == Status::Ended);
+            let leaves = idle || order.contains(&Event::Timeout);
             let mut next = self.seen(&state);
             next.retain(|(event, _)| match event {
                 Event::End(_) | Event::Timeout => false,
-                Event::Left => idle,
+                Event::Left => leaves,
                 _ => true,
             });
             let start = |event: &Event| matches!(event, Event::Start(_));
@@ -177,10 +179,10 @@ impl Contract {
         }
     }
 
-    /// The state after the end of a task that runs.
-    pub(super) fn end(&self, state: &State, task: usize) -> Option<State> {
+    /// The state after the event, if it can be seen next.
+    pub(super) fn step(&self, state: &State, event: Event) -> Option<State> {
         let seen = self.seen(state).into_iter();
-        seen.filter(|(event, _)| *event == Event::End(task)).map(|(_, after)| after).next()
+        seen.filter(|(seen, _)| *seen == event).map(|(_, after)| after).next()
     }
 }
 

@@ -17,13 +17,17 @@ use nix::{
     sys::{
         prctl::{set_child_subreaper, set_pdeathsig},
         resource::{Resource, getrlimit, setrlimit},
-        signal::{SigHandler, Signal, kill, signal},
+        signal::{SigHandler, Signal, kill, killpg, signal},
+        sysinfo::sysinfo,
         wait::{Id, WaitPidFlag, waitid},
     },
-    unistd::{ForkResult, Pid, fork, getpid, getppid, pause, setsid},
+    unistd::{ForkResult, Pid, fork, getpgid, getpgrp, getpid, getppid, pause, setsid},
 };
 
-use super::{GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within, processes::table};
+use super::{
+    GRACE, ProcessInfo, Test, WATCHDOG, children, holds_within,
+    processes::{direct_children, first_descendants, table},
+};
 
 /// The exit code for "the test failed, and the output says why": the one that a panic in `main` has.
 pub(super) const FAILED: i32 = 101;
@@ -34,6 +38,9 @@ const RETURNED: i32 = 100;
 /// A bound on every file that a test writes, its output included: a test that prints in an endless loop
 /// would otherwise fill the machine's memory before the watchdog stops it.
 const LARGEST_FILE: u64 = 256 << 20;
+
+/// How many of the processes that a test leaves are listed.
+const SHOWN: usize = 30;
 
 /// After SIGKILL only a process inside a system call that cannot be interrupted lives on.
 const KILLED_BY_NOW: Duration = Duration::from_secs(10);
@@ -57,7 +64,8 @@ pub(super) fn keep(test: Test) -> ! {
         ForkResult::Child => run(keeper, test.case, grace, largest_file),
         ForkResult::Parent { child } => child,
     };
-    let complaints = Keeper { case, largest_file, end: None }.judge(limit, grace);
+    let keeper = Keeper { case, subject: test.subject, crowd: test.crowd, largest_file, end: None };
+    let complaints = keeper.judge(limit, grace);
     if complaints.is_empty() {
         process::exit(0);
     }
@@ -149,8 +157,37 @@ fn no_zombie_is_left(grace: Duration) -> bool {
     none
 }
 
+/// Finds a test that forks without end, before the machine has no room for anything else. (The kernel's own limit,
+/// RLIMIT_NPROC, counts the user's other processes, too, and does not bind root.)
+struct Crowd {
+    most: usize,
+    /// How many threads the machine had before.
+    before: usize,
+}
+
+impl Crowd {
+    fn new(most: usize) -> Crowd {
+        Crowd { most, before: on_this_machine() }
+    }
+
+    /// Whether the test has too many processes. It is asked often, so it looks at them only when the
+    /// machine has many more threads than before.
+    fn is_too_large(&self) -> bool {
+        on_this_machine() >= self.before.saturating_add(self.most)
+            && first_descendants(self.most.saturating_add(1)).len() > self.most
+    }
+}
+
+fn on_this_machine() -> usize {
+    sysinfo().map_or(0, |info| info.process_count().into())
+}
+
 struct Keeper {
     case: Pid,
+    /// Who is complained about.
+    subject: &'static str,
+    /// How many processes it may have at one time.
+    crowd: usize,
     /// The bound on the case's files, in bytes.
     largest_file: u64,
     end: Option<ExitStatus>,
@@ -160,29 +197,40 @@ impl Keeper {
     /// Waits until the case and all its processes are gone; answers with what was wrong.
     fn judge(mut self, limit: Duration, grace: Duration) -> Vec<String> {
         let mut complaints = Vec::new();
+        let subject = self.subject;
+        let crowd = Crowd::new(self.crowd);
 
+        let mut too_many = false;
         let ended = holds_within(limit, || {
             self.reap();
-            self.end.is_some()
+            too_many = self.end.is_none() && crowd.is_too_large();
+            self.end.is_some() || too_many
         });
-        if !ended {
+        if too_many {
             complaints.push(format!(
-                "the test hung: it had not ended after {limit:?} ({WATCHDOG}=SECONDS sets another limit). \
+                "{subject} was stopped: it had more than {} processes at one time, and each may have started more",
+                self.crowd
+            ));
+        } else if !ended {
+            complaints.push(format!(
+                "{subject} hung: it had not ended after {limit:?} ({WATCHDOG}=SECONDS sets another limit). \
                  These processes were killed:\n{}",
-                table(&children())
+                table(&first_descendants(SHOWN))
             ));
         } else {
             complaints.extend(self.bad_end());
-            if !holds_within(grace, || !self.reap()) {
+            let none_is_left = || !self.reap() || crowd.is_too_large();
+            if !holds_within(grace, none_is_left) || self.reap() {
                 complaints.push(format!(
-                    "the test left processes behind that had not ended {grace:?} after it. They were killed:\n{}",
-                    table(&children())
+                    "{subject} left processes behind that had not ended within {grace:?}. They were killed:\n{}",
+                    table(&first_descendants(SHOWN))
                 ));
             }
         }
 
         if !holds_within(KILLED_BY_NOW, || self.kill_all()) {
-            complaints.push(format!("these cannot be killed:\n{}", table(&children())));
+            complaints
+                .push(format!("these cannot be killed:\n{}", table(&first_descendants(SHOWN))));
         }
         complaints
     }
@@ -203,16 +251,22 @@ impl Keeper {
         }
     }
 
-    /// One round of killing; true if nobody is left. Only direct children are signalled, because their pids
-    /// cannot have been given to others before this process has reaped them. *Their* children are
-    /// direct ones in the next round. SIGKILL reaches stopped processes too.
+    /// One round of killing; true if nobody is left. Only direct children and their groups are signalled, because
+    /// these numbers cannot have been given to others before this process has reaped the child. *Their* children
+    /// are direct ones in the next round. A group is killed in one instant, forks that are under way
+    /// included: those who fork faster than one could kill them one by one are caught. SIGKILL reaches stopped
+    /// processes too.
     fn kill_all(&mut self) -> bool {
         if !self.reap() {
             return true;
         }
-        let me = process::id();
-        for child in children().iter().filter(|child| child.parent == me) {
-            let _ = kill(Pid::from_raw(child.pid as i32), Signal::SIGKILL);
+        for child in direct_children() {
+            let child = Pid::from_raw(child as i32);
+            match getpgid(Some(child)) {
+                // The case has left the runner's group before it ran anything of the test.
+                Ok(group) if group != getpgrp() => _ = killpg(group, Signal::SIGKILL),
+                _ => _ = kill(child, Signal::SIGKILL),
+            }
         }
         !self.reap()
     }
@@ -220,11 +274,12 @@ impl Keeper {
     /// What is wrong with the way the case ended, if anything is.
     fn bad_end(&self) -> Option<String> {
         let status = self.end?;
+        let subject = self.subject;
         let Some(number) = status.signal() else {
             return match status.code()? {
                 RETURNED => None,
-                0 => Some(String::from("the test ended with exit code 0 before it had returned")),
-                code => Some(format!("the test ended with exit code {code}")),
+                0 => Some(format!("{subject} ended with exit code 0 before it had returned")),
+                code => Some(format!("{subject} ended with exit code {code}")),
             };
         };
         let name = Signal::try_from(number).map_or("a real-time signal", Signal::as_str);
@@ -234,6 +289,6 @@ impl Keeper {
             }
             _ => String::new(),
         };
-        Some(format!("the test was killed by signal {number} ({name}){reason}"))
+        Some(format!("{subject} was killed by signal {number} ({name}){reason}"))
     }
 }

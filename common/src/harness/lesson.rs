@@ -55,9 +55,10 @@ pub fn directed(arguments: &str, anybody: &[&str]) -> String {
     command(arguments) + &Names::default().directed(&stdout(arguments), anybody)
 }
 
-/// What the lesson prints with these arguments, below the command: for a snapshot. What the `patterns` are, says [`Names::free`].
-pub fn free(arguments: &str, patterns: &[&str]) -> String {
-    command(arguments) + &Names::default().free(&stdout(arguments), patterns)
+/// What the lesson prints with these arguments, below the command: for a snapshot. What the `patterns` are and what `cut_short`
+/// is, says [`Names::free`].
+pub fn free(arguments: &str, patterns: &[&str], cut_short: &[&str]) -> String {
+    command(arguments) + &Names::default().free(&stdout(arguments), patterns, cut_short)
 }
 
 /// As a reader types it.

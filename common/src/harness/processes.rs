@@ -59,13 +59,18 @@ impl ProcessInfo {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn children() -> Vec<ProcessInfo> {
+    descendants(process::id())
+}
+
+/// [`children`] of another process.
+pub(crate) fn descendants(of: u32) -> Vec<ProcessInfo> {
     let mut by_parent: BTreeMap<u32, Vec<ProcessInfo>> = BTreeMap::new();
     for path in numbered_entries(Path::new("/proc")) {
         if let Some(process) = ProcessInfo::read(&path) {
             by_parent.entry(process.parent).or_default().push(process);
         }
     }
-    let mut descendants = by_parent.remove(&process::id()).unwrap_or_default();
+    let mut descendants = by_parent.remove(&of).unwrap_or_default();
     let mut seen = 0;
     while let Some(process) = descendants.get(seen) {
         let grandchildren = by_parent.remove(&process.pid).unwrap_or_default();
@@ -73,6 +78,44 @@ pub fn children() -> Vec<ProcessInfo> {
         seen += 1;
     }
     descendants
+}
+
+/// The first so many descendants of the calling process, its direct children before theirs. For processes that fork
+/// faster than all of `/proc` can be read: [`children`] would not come to an end.
+pub(super) fn first_descendants(most: usize) -> Vec<ProcessInfo> {
+    let mut descendants = Vec::new();
+    let mut parents = vec![process::id()];
+    let mut seen = 0;
+    while let Some(&parent) = parents.get(seen) {
+        seen += 1;
+        for child in children_of(parent) {
+            if descendants.len() >= most {
+                return descendants;
+            }
+            descendants.extend(ProcessInfo::read(&directory(child)));
+            parents.push(child);
+        }
+    }
+    descendants
+}
+
+/// The process ids of the calling process's own children.
+pub(super) fn direct_children() -> Vec<u32> {
+    let me = process::id();
+    let listed = children_of(me);
+    if !listed.is_empty() {
+        return listed;
+    }
+    // A kernel may be built without the list.
+    children().iter().filter(|child| child.parent == me).map(|child| child.pid).collect()
+}
+
+/// The process ids of the direct children of all threads of the process.
+fn children_of(pid: u32) -> Vec<u32> {
+    let threads = numbered_entries(&directory(pid).join("task"));
+    let lists = threads.iter().map(|thread| fs::read_to_string(thread.join("children")));
+    let lists: Vec<String> = lists.filter_map(Result::ok).collect();
+    lists.iter().flat_map(|list| list.split(' ')).filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// The state of the process, by the letters of [`ProcessInfo::state`]; `None` if there is no such process. It

@@ -59,8 +59,7 @@ impl Names {
     pub fn directed(&mut self, output: &str, anybody: &[&str]) -> String {
         let mut lines = Vec::new();
         for section in sections(output) {
-            let below = |heading: &&str| section.iter().any(|line| line.is_heading(heading));
-            let open = anybody.iter().any(below);
+            let open = is_below(&section, anybody);
             let mut workers: Vec<Option<u32>> = Vec::new();
             for mut line in section {
                 if line.is_by_a_worker() {
@@ -79,19 +78,29 @@ impl Names {
 
     /// The output of a run without a director: what the workers say below a heading comes task by task, and
     /// without their names, before what main says there. Times become [`VARIES`]. A line that fits one of the `patterns` is shown as
-    /// that pattern: [`VARIES`] in it stands for any text, and `|` is between sentences of which one is said.
-    pub fn free(&mut self, output: &str, patterns: &[&str]) -> String {
+    /// that pattern: [`VARIES`] in it stands for any text, and `|` is between sentences of which one is said. Below a heading
+    /// that starts with one of `cut_short`, where tasks are killed after a while, one line stands for all that the workers
+    /// say: how far a task comes in that while is up to the machine.
+    pub fn free(&mut self, output: &str, patterns: &[&str], cut_short: &[&str]) -> String {
         let mut lines = Vec::new();
         for section in sections(output) {
-            let (mut workers, others): (Vec<_>, Vec<_>) =
-                section.into_iter().partition(Line::is_by_a_worker);
-            let mut others = others.into_iter().map(|line| line.in_general(patterns)).peekable();
+            let cut_short = is_below(&section, cut_short);
+            let section = section.into_iter().map(|line| line.in_general(patterns));
+            let (mut workers, others): (Vec<_>, Vec<_>) = section.partition(Line::is_by_a_worker);
+            let mut others = others.into_iter().peekable();
             lines.extend(others.next_if(|line| line.pid.is_none() && line.text.is_empty()));
             lines.extend(others.next_if(|line| line.pid.is_none()));
-            if workers.len() > 1 {
-                let marker = "[the workers' lines by task: who says what when is open]";
+            let marker = match workers.len() {
+                _ if cut_short => {
+                    "[the workers' lines: how far a task comes before it is killed is open]"
+                }
+                0 | 1 => "",
+                _ => "[the workers' lines by task: who says what when is open]",
+            };
+            if !marker.is_empty() {
                 lines.push(Line { role: String::new(), pid: None, text: marker.to_owned() });
             }
+            workers.retain(|_| !cut_short);
             workers.sort_by_cached_key(Line::by_task);
             lines.extend(workers.into_iter().map(Line::by_anybody));
             lines.extend(others);
@@ -217,6 +226,11 @@ fn is_time(word: &str) -> bool {
     ["ns", "µs", "ms", "s"].contains(&unit) && number.parse::<f64>().is_ok()
 }
 
+/// Whether the section's heading starts with one of these.
+fn is_below(section: &[Line], headings: &[&str]) -> bool {
+    headings.iter().any(|heading| section.iter().any(|line| line.is_heading(heading)))
+}
+
 /// Each with its heading and the empty line above it.
 fn sections(output: &str) -> Vec<Vec<Line>> {
     let mut sections: Vec<Vec<Line>> = Vec::new();
@@ -268,7 +282,7 @@ worker 1         B │ start from 1
 
     #[test]
     fn in_a_free_run_order_and_times_are_open() {
-        let text = Names::default().free(OUTPUT, &["other ▒"]);
+        let text = Names::default().free(OUTPUT, &["other ▒"], &[]);
         assert_eq!(
             text,
             "\
@@ -283,8 +297,17 @@ worker ▒         ▒ │ start from 1
 "
         );
         let pattern = "map has failed | map returns after ▒: ▒]";
-        let text = Names::default().free(OUTPUT, &[pattern]);
+        let text = Names::default().free(OUTPUT, &[pattern], &[]);
         assert!(text.contains(&format!("main             A │ {pattern}\n")), "{text}");
+    }
+
+    #[test]
+    fn how_far_tasks_come_before_they_are_killed_is_open() {
+        let all = Names::default().free(OUTPUT, &[], &["imap"]);
+        let (end, _) = OUTPUT.rsplit_once("worker").unwrap();
+        assert_eq!(all, Names::default().free(end, &[], &["imap"]));
+        let marker = "[the workers' lines: how far a task comes before it is killed is open]";
+        assert!(all.ends_with(&format!("\n\nimap\n{marker}\n")), "{all}");
     }
 
     #[test]
