@@ -39,6 +39,7 @@ fn main() -> Outcome {
     })
 }
 
+// ANCHOR: by_hand
 fn by_hand(leave: fn() -> !) -> Outcome {
     // SAFETY: this process has one thread, so nobody can hold a lock that the child needs.
     match unsafe { fork() }? {
@@ -50,6 +51,7 @@ fn by_hand(leave: fn() -> !) -> Outcome {
     };
     Ok(())
 }
+// ANCHOR_END: by_hand
 
 /// Prints a line and lets a child print in the middle of it, into a file instead of the terminal.
 fn show(run_a_child: impl FnOnce() -> Outcome) -> Outcome {

@@ -40,17 +40,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     heading("The same child, but here one thread reads while another writes");
     let (child, mut argument, mut result) = start_child()?;
+    // ANCHOR: both
     let bytes = thread::scope(|scope| {
         let reader = scope.spawn(|| read(&mut result));
         argument.write_all(&vec![1; SIZE])?;
         reader.join().expect("it does not panic")
     })?;
+    // ANCHOR_END: both
     say!("the child {}", child.join()?);
     say!("wrote {SIZE} bytes and read {}, all right: {}", bytes.len(), bytes == vec![2; SIZE]);
     Ok(())
 }
 
 /// A child that writes its result before it reads its argument, and this process's ends of the pipes.
+// ANCHOR: child
 fn start_child() -> io::Result<(Running, PipeWriter, PipeReader)> {
     let (mut reader, argument) = pipe()?;
     let (result, mut writer) = pipe()?;
@@ -62,6 +65,7 @@ fn start_child() -> io::Result<(Running, PipeWriter, PipeReader)> {
     });
     Ok((child.daemon(true).start()?, argument, result))
 }
+// ANCHOR_END: child
 
 fn read(pipe: &mut PipeReader) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; SIZE];

@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     [&READY, &CLOSE, &CLOSED, &END].into_iter().for_each(Gate::set_up);
 
     heading("The writer ends in the middle of a message of 100 bytes");
+    // ANCHOR: sibling
     let (reader, mut writer) = pipe()?;
     let number = writer.as_raw_fd();
     let sibling = Process::new(move || {
@@ -49,9 +50,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         exit(1);
     });
     let child = child.daemon(true).start()?;
+    // ANCHOR_END: sibling
     let mut message = [0; 100];
     let count = (&reader).read(&mut message)?;
     say!("read {count} bytes: {:?}", String::from_utf8_lossy(&message[..count]));
+    // ANCHOR: truth
     let mut ends = [reader.as_fd(), child.sentinel()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
     let ready = poll(&mut ends[..1], PollTimeout::from(LIMIT))?;
     say!("more bytes or the end of file after {LIMIT} ms: {}", ready == 1);
@@ -59,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     heading("The process tells the truth: wait for its end, too");
     poll(&mut ends, PollTimeout::NONE)?;
     let [pipe, pidfd] = ends.map(|fd| fd.any() == Some(true));
+    // ANCHOR_END: truth
     say!("the pipe is ready: {pipe}, the writer's pidfd is ready: {pidfd}");
     say!("the writer {}", child.join()?);
 

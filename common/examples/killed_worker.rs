@@ -36,6 +36,7 @@ struct Large {
 #[derive(Deserialize)]
 struct Middle(u8);
 
+// ANCHOR: middle
 impl Serialize for Middle {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         if self.0 == 3 {
@@ -46,6 +47,7 @@ impl Serialize for Middle {
         to.serialize_newtype_struct("Middle", &self.0)
     }
 }
+// ANCHOR_END: middle
 
 fn task(n: u8) -> Large {
     Large { first: vec![n; HALF], middle: Middle(n), second: vec![n; HALF] }
@@ -56,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut reader = &VICTIM.get_or_init(|| pipe().expect("two descriptors")).0;
 
     heading("A worker is killed while it writes its result");
+    // ANCHOR: kill
     let pool = Pool::new(2)?;
     let before = pool.pids();
     let answers = pool.imap(task, 1..=6)?;
@@ -64,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let victim = u32::from_ne_bytes(victim);
     say!("pid {victim} has written {HALF} bytes of {}", 2 * HALF);
     kill(Pid::from_raw(victim as i32), Signal::SIGKILL)?;
+    // ANCHOR_END: kill
 
     heading("Each task has its answer");
     for (n, answer) in (1..).zip(answers) {

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     TRIED.set_up();
     HELD.set_up();
 
+    // ANCHOR: child
     heading("Forked while another thread holds a lock");
     let (unlock, holder) = hold_the_lock();
     let child = Process::new(|| {
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         say!("this line is never printed");
     });
     let child = child.daemon(true).start()?;
+    // ANCHOR_END: child
     TRIED.wait();
     say!("threads: {} here, {} in the child", threads(id()), threads(child.pid()));
     unlock();
@@ -71,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A thread that has locked it, and what makes the thread unlock it.
+// ANCHOR: holder
 fn hold_the_lock() -> (impl FnOnce(), JoinHandle<()>) {
     let (unlock, wait) = channel::<()>();
     let (held, is_held) = channel();
@@ -82,6 +85,7 @@ fn hold_the_lock() -> (impl FnOnce(), JoinHandle<()>) {
     is_held.recv().expect("the thread locks it");
     (move || drop(unlock), holder)
 }
+// ANCHOR_END: holder
 
 fn state() -> &'static str {
     if LOCK.try_lock().is_ok() { "free" } else { "locked" }

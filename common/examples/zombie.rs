@@ -19,6 +19,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // ANCHOR: by_hand
     heading("Forked by hand, and nobody asks how it ended");
     // SAFETY: this process has one thread, so nobody can hold a lock; the child only exits.
     let child = match unsafe { fork() }? {
@@ -31,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     say!("pid {pid} {}", state(pid));
     kill(child, Signal::SIGKILL)?;
     say!("pid {pid} {}, after SIGKILL: what has ended cannot be killed", state(pid));
+    // ANCHOR_END: by_hand
 
     heading("Why: somebody may still ask, and the answer is all that is left");
     // The first number is the size of its memory, in pages.

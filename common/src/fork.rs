@@ -47,6 +47,7 @@ pub(crate) enum Interrupt {
 /// # Errors
 ///
 /// EAGAIN or ENOMEM if there can be no further process.
+// ANCHOR: fork
 pub(crate) fn fork<const N: usize>(
     keep: [PrivateFd; N],
     role: Role,
@@ -80,6 +81,7 @@ pub(crate) fn fork<const N: usize>(
         }
     }
 }
+// ANCHOR_END: fork
 
 /// The child's outermost frame.
 fn run_child(role: Role, interrupt: Interrupt, body: impl FnOnce() -> i32) -> ! {

@@ -162,10 +162,12 @@ impl Writer {
     }
 }
 
+// ANCHOR: seals
 /// Nobody cuts the file off, nobody writes to it.
 fn seals() -> SealFlag {
     SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_WRITE
 }
+// ANCHOR_END: seals
 
 /// Bytes that can be sent.
 pub(crate) enum Parcel {

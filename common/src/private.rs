@@ -25,12 +25,14 @@ use nix::unistd::Pid;
 
 static OWN: Mutex<Own> = Mutex::new(Own { descriptors: Vec::new(), daemons: Vec::new() });
 
+// ANCHOR: own
 struct Own {
     /// The numbers of all private descriptors.
     descriptors: Vec<RawFd>,
     /// Children that were not reaped yet and end with this process.
     daemons: Vec<Pid>,
 }
+// ANCHOR_END: own
 
 /// The lists, locked.
 pub(crate) struct Private(MutexGuard<'static, Own>);

@@ -67,6 +67,7 @@ pub fn size() -> usize {
 /// // Numbers between 0 and 1 are 1/2 on average, and a matrix of halves has the value n/2.
 /// assert!((8.0..12.0).contains(&largest));
 /// ```
+// ANCHOR: delay_function
 pub fn delay_function(x: u32) -> f64 {
     trace::task(x, || {
         say!("start from {x}");
@@ -75,6 +76,7 @@ pub fn delay_function(x: u32) -> f64 {
         largest
     })
 }
+// ANCHOR_END: delay_function
 
 /// Decomposes a random matrix of `x` rows and `y` columns, prints when it starts and when it
 /// ends, and returns the largest singular value. That of an empty matrix is 0.

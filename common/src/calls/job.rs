@@ -96,6 +96,7 @@ impl Task {
     }
 }
 
+// ANCHOR: drop
 impl Drop for Task {
     fn drop(&mut self) {
         if !self.answered {
@@ -103,3 +104,4 @@ impl Drop for Task {
         }
     }
 }
+// ANCHOR_END: drop

@@ -94,6 +94,7 @@ impl Connection {
         Ok(Reply { number: header.number, here, file })
     }
 
+    // ANCHOR: wait
     /// Waits until there is something to read, or for one of the reasons to stop waiting.
     fn wait(&self, until: &Until) -> Result<(), Halt> {
         loop {
@@ -114,4 +115,5 @@ impl Connection {
             }
         }
     }
+    // ANCHOR_END: wait
 }

@@ -62,6 +62,7 @@ impl Handler {
     /// # Errors
     ///
     /// What ends the pool.
+    // ANCHOR: serve
     fn serve(mut self, shared: &Shared) -> Result<()> {
         loop {
             let (slot, pidfd) = (self.slot, self.hire(shared)?);
@@ -75,6 +76,7 @@ impl Handler {
             }
         }
     }
+    // ANCHOR_END: serve
 
     /// Sees the one task of a job through on the thread of a caller, and hands the handler back.
     pub(super) fn lent(mut self, job: &Arc<Job>, shared: &Shared) {
@@ -196,6 +198,7 @@ impl Handler {
             Ok(_) => Halt::Dead, // the answer to something else
             Err(halt) => halt,
         };
+        // ANCHOR: death
         // The worker is gone before anybody hears of it.
         let status = self.dismiss(shared);
         if let (Halt::Dead, Ok(_)) = (&halt, &status)
@@ -219,6 +222,7 @@ impl Handler {
                 Err(cause) => cause.clone(),
             },
         };
+        // ANCHOR_END: death
         task.answer(pid, Err(error));
         status.map(drop)
     }

@@ -26,6 +26,7 @@ pub(super) enum Phase {
 
 pub(super) struct Queue(Mutex<State>);
 
+// ANCHOR: state
 struct State {
     phase: Phase,
     /// Tasks that a worker was sent, and died before it began. They are the oldest.
@@ -34,6 +35,7 @@ struct State {
     jobs: VecDeque<(Arc<Job>, usize)>,
     idle: Vec<Idle>,
 }
+// ANCHOR_END: state
 
 /// A handler with nothing to do.
 struct Idle {
@@ -140,12 +142,14 @@ impl Queue {
     /// # Errors
     ///
     /// As [`submit`](Queue::submit).
+    // ANCHOR: borrow
     pub(super) fn borrow(&self) -> Result<Option<Handler>> {
         let mut state = self.lock();
         state.admit(false)?;
         let place = state.idle.iter().rposition(|idle| !idle.called);
         Ok(place.map(|place| state.idle.remove(place).handler))
     }
+    // ANCHOR_END: borrow
 
     /// Takes a borrowed handler back, and says whether its thread must come for it.
     pub(super) fn hand_back(&self, handler: Handler) -> bool {

@@ -30,6 +30,7 @@ use crate::{ExitStatus, os, random};
 /// What workers get between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_millis(300);
 
+// ANCHOR: requests
 #[derive(Serialize, Deserialize)]
 enum Request {
     Fork { slot: usize },
@@ -44,6 +45,7 @@ enum Answer {
     NotForked(i32),
     Ended(ExitStatus),
 }
+// ANCHOR_END: requests
 
 /// The parent's side.
 pub(super) struct Supervisor {

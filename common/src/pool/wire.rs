@@ -23,6 +23,7 @@ use crate::random;
 /// No message is longer: a header, and what need not be in a file.
 pub(super) const LONGEST: usize = 128 + FEW;
 
+// ANCHOR: header
 /// What a worker is told about a task.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Header {
@@ -37,6 +38,7 @@ pub(super) struct Header {
     /// If they are in a file: where there.
     pub(super) file: Option<Range<usize>>,
 }
+// ANCHOR_END: header
 
 /// What a worker says of its results.
 #[derive(Serialize, Deserialize)]
@@ -59,6 +61,7 @@ pub(crate) struct Call {
 type Feed = fn(usize, Items<'_>);
 
 impl Call {
+    // ANCHOR: call
     pub(crate) fn of<A: Data, R: Data>(function: fn(A) -> R) -> Self {
         fn feed<A: Data, R: Data>(function: usize, items: Items<'_>) {
             // SAFETY: `Call::of::<A, R>` made the address from this very type.
@@ -66,6 +69,7 @@ impl Call {
         }
         Call { feed: feed::<A, R> as Feed as usize, function: function as usize, goes_on: false }
     }
+    // ANCHOR_END: call
 
     /// The same for a function of two arguments: `starmap`.
     pub(crate) fn of_pair<A: Data, B: Data, R: Data>(function: fn(A, B) -> R) -> Self {

@@ -45,6 +45,7 @@ pub(super) fn run(
     let (Ok(()), true, Ok(mark)) = (reply(&socket, 0, hello), went_well, mark) else { return 1 };
     let stream = random::stream();
 
+    // ANCHOR: loop
     let mut inbox = vec![0; LONGEST];
     loop {
         let (length, file) = match receive_with(&socket, &mut inbox, MsgFlags::empty()) {
@@ -70,6 +71,7 @@ pub(super) fn run(
             return 0;
         }
     }
+    // ANCHOR_END: loop
 }
 
 fn reply(socket: &PrivateFd, number: u64, results: Writer) -> nix::Result<()> {
