@@ -16,7 +16,8 @@ use crate::console::heading;
 use crate::contract::{Contract, Event, Impossible, list};
 use crate::director::{Director, Stage};
 use crate::pool::{Error, Pool};
-use crate::{say, trace};
+use crate::say;
+use crate::trace::{self, Kind};
 
 /// The flag, for [`Flags::parse_with`](crate::cli::Flags::parse_with).
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -131,7 +132,16 @@ static STAGE: Stage = Stage::new();
 
 /// The task of a directed run: says that it starts and, when it is let go, that it ends. Returns its number.
 pub fn gated(x: usize) -> usize {
-    trace::task(x, || STAGE.task(x, || say!("start from {x}"), || say!("end from {x}")));
+    let start = || {
+        trace::record(Kind::Start, x);
+        say!("start from {x}");
+    };
+    // Recorded when it is said: the task may have to wait with its result.
+    let end = || {
+        say!("end from {x}");
+        trace::record(Kind::End, x);
+    };
+    STAGE.task(x, start, end);
     x
 }
 
