@@ -101,6 +101,8 @@ impl Report {
         if rows.is_empty() {
             return;
         }
+        // The book's introduction includes this table without the others.
+        self.note("<!-- ANCHOR: decompositions -->");
         self.table("Decompositions", contestants, &[], rows, |_| Vec::new());
         let find = |name: &str| rows.iter().find(|(row, _)| row.name == name);
         if let (Some((_, serial)), Some((_, parallel))) = (find("serial"), find("parallel")) {
@@ -109,6 +111,7 @@ impl Report {
             let gains: Vec<String> = gains.collect();
             let _ = writeln!(self.tables, "| gain by two workers | {} |", gains.join(" | "));
         }
+        self.note("<!-- ANCHOR_END: decompositions -->");
         self.note(&format!(
             "Here {} decomposes. The large matrix is {ONE}×{ONE}, the four are {FOUR}×{FOUR}. \
              numpy's two workers are those of `multiprocessing.Pool`.",
