@@ -24,13 +24,16 @@ fn lesson() -> io::Result<()> {
     let flags = Flags::parse(Defaults { about: "Lesson 1: processes", size: 600, workers: 2 });
 
     heading("How many processors are there? Three answers");
+    // ANCHOR: cpu_count
     // mp.cpu_count()
     say!("{:>3} logical: of the whole machine; Python's cpu_count()", cpu::logical());
     // os.process_cpu_count()
     say!("{:>3} usable: those this process may use; start so many workers", cpu::usable());
     say!("{:>3} physical: cores; each may count as two logical ones", cpu::physical());
+    // ANCHOR_END: cpu_count
 
     heading("Two processes: start both, then wait for both");
+    // ANCHOR: process
     // p0 = Process(target=delay_function, args=(1,))
     let p0 = Process::new(|| delay_function(1));
     let p1 = Process::new(|| delay_function(2));
@@ -40,6 +43,7 @@ fn lesson() -> io::Result<()> {
     p0.join()?;
     say!("p0 is gone, its end line is above; p1 is {}", state(&p1)?);
     p1.join()?;
+    // ANCHOR_END: process
     say!("after both joins, all that both had to print is above");
     say!("join does not say which of them starts or ends first: run it again");
 
@@ -63,6 +67,7 @@ fn lesson() -> io::Result<()> {
     }
 
     heading("Memory: the child has a copy");
+    // ANCHOR: memory
     let mut counter = 1;
     let child = Process::new(|| {
         counter += 10;
@@ -70,8 +75,10 @@ fn lesson() -> io::Result<()> {
     });
     child.start()?.join()?;
     say!("my counter is {counter}: what the child changed was its own copy");
+    // ANCHOR_END: memory
 
     heading("Exit codes: how a process ended, seen from its parent");
+    // ANCHOR: exit_codes
     show("return", Process::new(|| ()).start()?.join()?);
     show("exit(3)", Process::new(|| exit(3)).start()?.join()?);
     say!("the next one panics; the message on stderr is its own:");
@@ -83,6 +90,7 @@ fn lesson() -> io::Result<()> {
     sleeper.kill()?;
     show("kill()", sleeper.join()?);
     say!("the numbers are Python's: -9 is signal 9; now is_alive {}", sleeper.is_alive()?);
+    // ANCHOR_END: exit_codes
     Ok(())
 }
 

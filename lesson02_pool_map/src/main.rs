@@ -34,20 +34,25 @@ fn lesson() -> Result<(), Box<dyn Error>> {
     let (n, half) = (flags.size, (flags.size / 2).max(1));
 
     heading("map: four tasks for the workers of one pool");
+    // ANCHOR: map
     // with Pool(2) as pool:
     let pool = Pool::new(flags.workers)?;
     //     pool.map(delay_function, [1, 2, 3, 4])
     let largest = pool.map(delay_function, [1, 2, 3, 4])?;
     say!("results of 1, 2, 3, 4: {largest:.2?}");
+    // ANCHOR_END: map
 
     heading("starmap: two arguments for each task");
+    // ANCHOR: starmap
     // pool.starmap(delay_function_b, [(1, 2), (3, 4)])
     let tiny = pool.starmap(delay_function_b, [(1, 2), (3, 4)])?;
     say!("results: {tiny:.2?}");
+    // ANCHOR_END: starmap
 
     heading("Results come in the order of the input, whatever ends first");
     let shapes = [(n, n), (half, half), (half, n), (n, half)];
     say!("the four tasks: {shapes:?}");
+    // ANCHOR: order
     let timed = |x, y| Span::record(|| delay_function_b(x, y));
     let (spans, values): (Vec<Span>, Vec<f64>) = pool.starmap(timed, shapes)?.into_iter().unzip();
 
@@ -55,6 +60,7 @@ fn lesson() -> Result<(), Box<dyn Error>> {
     ended.sort_by_key(|task| spans[task - 1].end);
     say!("they ended in the order {ended:?}");
     say!("the results of [1, 2, 3, 4]: {values:.2?}");
+    // ANCHOR_END: order
     match ended.is_sorted() {
         false => say!("that is the order of the input, and not the one in which they ended"),
         true => say!("this time they ended in the order of the input, too"),
@@ -65,13 +71,16 @@ fn lesson() -> Result<(), Box<dyn Error>> {
     say!("{TASKS} tasks; 1, 6, 11, 16 are larger than the others");
     let pool = Pool::new(flags.workers)?;
     let read = Cell::new(0);
+    // ANCHOR: imap
     let lazy = || (1..=TASKS).inspect(|&task| read.set(task));
     // for result in pool.imap(decompose, lazy):
     watch("imap", pool.imap(decompose, lazy())?, &read)?;
     watch("imap_unordered", pool.imap_unordered(decompose, lazy())?, &read)?;
+    // ANCHOR_END: imap
 
     heading("What a process for each task costs, and what a warm pool costs");
     say!("{MANY} tasks that do next to nothing, in three ways; time for each task:");
+    // ANCHOR: cost
     let process = each(|| {
         for x in 0..MANY {
             Process::new(|| trivial(x)).start()?.join()?;
@@ -91,6 +100,7 @@ fn lesson() -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
     say!("{:>9.1?}  pool.map, which sends several at once", map);
+    // ANCHOR_END: cost
 
     let large = spans[0].duration();
     let percent = 100.0 * process.as_secs_f64() / large.as_secs_f64();

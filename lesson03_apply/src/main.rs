@@ -34,6 +34,7 @@ fn lesson() -> Result<(), Error> {
     let pool = Pool::new(flags.workers)?;
     heading("apply, five times: each call waits for its result");
     say!("the workers: {:?}", pool.pids());
+    // ANCHOR: apply
     // for ii in range(5):
     //     pool.apply(delay_function, [ii])
     let mut applied = Vec::new();
@@ -41,9 +42,12 @@ fn lesson() -> Result<(), Error> {
         applied.push(pool.apply(timed, ii)?);
     }
     say!("each task started after the one before it had ended");
+    // ANCHOR_END: apply
 
     heading("map: the same five tasks, the same pool");
+    // ANCHOR: map
     let mapped = pool.map(timed, 0..5)?;
+    // ANCHOR_END: map
 
     heading("Side by side");
     show("apply ×5", &applied, &pool);
@@ -57,6 +61,7 @@ fn lesson() -> Result<(), Error> {
 
     heading("When apply is right: one task that must not run in this process");
     say!("the next task aborts; in main that would end the program");
+    // ANCHOR: crash
     match pool.apply(crashes, 6) {
         Ok(value) => say!("it survived: {value}"),
         Err(error) => say!("Err: {error}"),
@@ -64,6 +69,7 @@ fn lesson() -> Result<(), Error> {
     say!("main goes on, and so does the pool:");
     let value = pool.apply(delay_function, 7)?;
     say!("result of 7: {value:.2}");
+    // ANCHOR_END: crash
     Ok(())
 }
 

@@ -32,6 +32,7 @@ fn lesson() -> Result<(), Error> {
     let (n, half, small) = (flags.size, (flags.size / 2).max(1), (flags.size / 5).max(1));
 
     heading("map_async: the call returns at once, get waits");
+    // ANCHOR: map_async
     // with Pool(5) as pool:
     //     result = pool.map_async(delay_function, [1, 2, 3, 4, 5])
     //     result.get()
@@ -51,8 +52,10 @@ fn lesson() -> Result<(), Error> {
         say!("get: {:.2?}", result.get()?);
     }
     say!("ending");
+    // ANCHOR_END: map_async
 
     heading("wait inside the pool's scope, get after it");
+    // ANCHOR: wait
     // with Pool(5) as pool:
     //     result = pool.map_async(delay_function, [1, 2, 3, 4, 5])
     //     result.wait()
@@ -67,14 +70,18 @@ fn lesson() -> Result<(), Error> {
     let output = result.get()?;
     say!("get: {output:.2?}");
     say!("ending");
+    // ANCHOR_END: wait
 
     heading("starmap_async: the same with two arguments");
     let pool = Pool::new(flags.workers)?;
+    // ANCHOR: starmap_async
     let result = pool.starmap_async(delay_function_b, [(n, half), (half, n), (half, half)])?;
     say!("main is here, ready: {}", result.ready());
     say!("get: {:.2?}", result.get()?);
+    // ANCHOR_END: starmap_async
 
     heading("apply_async in a loop, get after the loop");
+    // ANCHOR: apply_async
     // for ii in range(4):
     //     result.append(pool.apply_async(delay_function, [ii]))
     // for r in result:
@@ -88,8 +95,10 @@ fn lesson() -> Result<(), Error> {
         after_loop.push(r.get()?);
     }
     say!("ending");
+    // ANCHOR_END: apply_async
 
     heading("apply_async in a loop, wait inside the loop");
+    // ANCHOR: wait_in_loop
     let mut in_loop = Vec::new();
     for ii in 0..4 {
         let r = pool.apply_async(timed, ii)?;
@@ -97,6 +106,7 @@ fn lesson() -> Result<(), Error> {
         in_loop.push(r.get()?);
     }
     say!("ending");
+    // ANCHOR_END: wait_in_loop
 
     heading("Side by side");
     show("get after the loop", &after_loop);

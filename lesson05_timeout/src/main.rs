@@ -34,6 +34,7 @@ fn lesson() -> Result<(), Error> {
     let (large, small) = (flags.size, (flags.size / 5).max(1));
 
     heading("get with a timeout of 2 s, inside the pool's scope");
+    // ANCHOR: timeout
     // with Pool(5) as pool:
     //     result = pool.map_async(delay_function, [1, 2, 3, 4, 5])
     //     try:
@@ -55,10 +56,13 @@ fn lesson() -> Result<(), Error> {
     say!("in scope: {}", states(&pids));
     drop(pool); // here Python's `with` block ends
     say!("after it: {}", states(&pids));
+    // ANCHOR_END: timeout
+    // ANCHOR: after_scope
     if let Err(error) = result.get() {
         say!("get after it: {error}");
         say!("Python's get would wait for ever here");
     }
+    // ANCHOR_END: after_scope
 
     heading("wait inside the scope, get with a timeout after it");
     say!("smaller matrices from here on: {small}×{small}");
@@ -67,6 +71,7 @@ fn lesson() -> Result<(), Error> {
     //     result = pool.map_async(delay_function, [1, 2, 3, 4, 5])
     //     result.wait()
     // result.get(timeout=0.001)
+    // ANCHOR: wait
     let start = Instant::now();
     let result = {
         let pool = Pool::new(flags.workers)?;
@@ -79,8 +84,10 @@ fn lesson() -> Result<(), Error> {
     say!("pool and wait took {waited:.1?}; then get with a timeout of 1 ms:");
     say!("{largest:.2?}");
     say!("after wait the results are here: the timeout has no effect");
+    // ANCHOR_END: wait
 
     heading("Not in Python's pool: a limit that kills");
+    // ANCHOR: limit
     let pool = Pool::new(flags.workers)?;
     let limit = Duration::from_millis(500);
     let shapes = [(small, small), (large, large), (small, small)];
@@ -92,9 +99,11 @@ fn lesson() -> Result<(), Error> {
             Err(error) => say!("{shape:?}: {error}"),
         }
     }
+    // ANCHOR_END: limit
     drop(pool);
 
     heading("Not in Python's pool: cancel");
+    // ANCHOR: cancel
     let pool = Pool::new(flags.workers)?;
     let pids = pool.pids();
     say!("one large task; main calls cancel after 300 ms");
@@ -110,6 +119,7 @@ fn lesson() -> Result<(), Error> {
     say!("the pool goes on, result of 6: {value:.2}");
     say!("before: {}", states(&pids));
     say!("now:    {}", states(&pool.pids()));
+    // ANCHOR_END: cancel
     Ok(())
 }
 
