@@ -43,8 +43,9 @@ fn compile(program: &Path) -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let name = program.file_name().expect("a file has a name");
     let output = Command::new(rustc)
-        .args(["--edition", "2024", "--emit", "metadata", "--color", "never", "-o"])
-        .arg("/dev/null")
+        .args(["--edition", "2024", "--emit", "metadata", "--color", "never", "--out-dir"])
+        // Not `-o /dev/null`: for a program that does compile, rustc would put a file in its place.
+        .arg(env!("CARGO_TARGET_TMPDIR"))
         .arg(name)
         .arg("--extern")
         .arg(format!("common={}", common().display()))
