@@ -215,8 +215,15 @@ macro_rules! tests {
 ///
 /// If two tests have one name, because the name is what a test's process is started by.
 pub fn main(tests: impl IntoIterator<Item = Test>) -> ! {
+    main_with_threads(tests, None)
+}
+
+/// As [`main`], with another default for `--test-threads`.
+fn main_with_threads(tests: impl IntoIterator<Item = Test>, threads: Option<usize>) -> ! {
     let trials = admit(tests).into_iter().map(Test::trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(threads);
+    libtest_mimic::run(&arguments, trials).exit()
 }
 
 /// The tests, each with a name of its own. In a keeper's process it does not come back, but runs one of them:

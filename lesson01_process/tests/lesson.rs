@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, python, tests};
+use common::harness::{lesson, python, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson01_process");
 
@@ -11,7 +11,7 @@ fn main() {
     let mut all = lesson::tests(PROGRAM);
     all.extend(tests![run]);
     all.extend(python::needed_by(tests![both_show_the_same_exit_codes_and_memory]));
-    harness::main(all)
+    lesson::main(all)
 }
 
 fn run() {

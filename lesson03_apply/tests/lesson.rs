@@ -3,7 +3,7 @@
 use common::contract::Contract;
 use common::harness::original::{Section, section};
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, original, tests};
+use common::harness::{lesson, original, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson03_apply");
 
@@ -13,7 +13,7 @@ fn main() {
     all.extend(tests![run, finish]);
     all.extend(original::tests(PROGRAM, sections));
     all.extend(original::finish_tests());
-    harness::main(all)
+    lesson::main(all)
 }
 
 fn finish() {

@@ -3,7 +3,7 @@
 use common::contract::Contract;
 use common::harness::original::{Section, section};
 use common::harness::snapshot::pin;
-use common::harness::{self, lesson, original, tests};
+use common::harness::{lesson, original, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson05_timeout");
 
@@ -12,7 +12,7 @@ fn main() {
     all.extend(lesson::finish_tests());
     all.extend(tests![run, finish]);
     all.extend(original::tests(PROGRAM, sections));
-    harness::main(all)
+    lesson::main(all)
 }
 
 fn finish() {

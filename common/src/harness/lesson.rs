@@ -19,14 +19,14 @@ static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 /// target with `harness = false`; each test also fails if the lesson leaves a process behind.
 ///
 /// ```no_run
-/// use common::harness;
+/// use common::harness::lesson;
 ///
 /// fn main() {
 ///     # const PROGRAM: &str = "lesson04_async";
 ///     # /*
 ///     const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson04_async");
 ///     # */
-///     harness::main(harness::lesson::tests(PROGRAM))
+///     lesson::main(lesson::tests(PROGRAM))
 /// }
 /// ```
 pub fn tests(program: &'static str) -> Vec<Test> {
@@ -72,6 +72,12 @@ fn stdout(arguments: &str) -> String {
     let Output { status, stdout, stderr } = run(&arguments.split(' ').collect::<Vec<_>>());
     assert!(status.success(), "{status}\n{}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).expect("it is text")
+}
+
+/// The `main` of a lesson's target. Its tests mostly wait, for each other's processes, for a director, for Python: more of
+/// them run at one time than there are processors.
+pub fn main(tests: Vec<Test>) -> ! {
+    super::main_with_threads(tests, Some(8))
 }
 
 fn lesson(arguments: &[&str]) -> Command {
