@@ -30,7 +30,6 @@
 
 use std::{
     io::{PipeReader, PipeWriter, Read, Write, pipe},
-    num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd},
     sync::{
         OnceLock,
@@ -231,9 +230,7 @@ impl Counter {
     ///
     /// If there is no memory left.
     pub fn set_up(&self) {
-        self.count.get_or_init(|| {
-            SharedWords::new(NonZeroUsize::MIN).expect("cannot map the counter's page")
-        });
+        self.count.get_or_init(|| SharedWords::new(1).expect("cannot map the counter's page"));
     }
 
     /// Adds one; returns the sum: 1 to the first who calls, whichever process that is.
@@ -272,6 +269,6 @@ impl Counter {
     fn count(&self) -> &AtomicU64 {
         let count = self.count.get();
         let count = count.expect("this counter was not set up before the fork: call set_up() first, then start processes");
-        count.get(0)
+        &count[0]
     }
 }

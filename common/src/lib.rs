@@ -6,6 +6,7 @@ compile_error!(
     "this course forks processes and needs Linux 5.4 or later: on Windows use WSL 2, on macOS a Linux virtual machine or container"
 );
 
+mod board;
 pub mod calls;
 pub mod cli;
 pub mod console;

@@ -1,6 +1,8 @@
 //! The few system calls that `nix` does not wrap, and waiting that survives interruptions.
 
+use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
@@ -93,26 +95,18 @@ pub(crate) fn terminal_width() -> Option<usize> {
 /// Numbers in memory that this process and every fork that follows have in common, until the last
 /// of them has ended. Zero at first. Pages are taken when they are first written to.
 pub(crate) fn shared_for_good(count: usize) -> nix::Result<&'static [AtomicU64]> {
-    let size = count.checked_mul(size_of::<AtomicU64>()).and_then(NonZeroUsize::new);
-    let size = size.ok_or(Errno::EINVAL)?;
-    let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
-    // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
-    let memory = unsafe { mmap_anonymous(None, size, prot, flags)? };
-    // SAFETY: of this size, aligned to a page, zero, never unmapped; only used as atomics.
-    Ok(unsafe { std::slice::from_raw_parts(memory.cast().as_ptr(), count) })
+    let words = ManuallyDrop::new(SharedWords::new(count)?);
+    // SAFETY: never unmapped.
+    Ok(unsafe { std::slice::from_raw_parts(words.memory.as_ptr(), count) })
 }
 
 /// A row of numbers in memory that this process and every fork that follows have in common.
-/// Zero at first. No lock: nobody waits for anybody.
+/// Zero at first. Pages are taken when they are first written to. No lock: nobody waits for anybody.
 #[derive(Debug)]
 pub(crate) struct SharedWords {
-    memory: NonNull<u8>,
-    size: NonZeroUsize,
+    memory: NonNull<AtomicU64>,
+    count: usize,
 }
-
-/// A number has a cache line of its own: neighbours do not slow each other down.
-const STRIDE: usize = 64;
 
 // SAFETY: the memory is only ever used as atomics, and stays mapped until the value is dropped.
 unsafe impl Send for SharedWords {}
@@ -120,27 +114,32 @@ unsafe impl Send for SharedWords {}
 unsafe impl Sync for SharedWords {}
 
 impl SharedWords {
-    pub(crate) fn new(count: NonZeroUsize) -> nix::Result<Self> {
-        let size = count.saturating_mul(const { NonZeroUsize::new(STRIDE).unwrap() });
-        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
-        // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
-        let memory = unsafe { mmap_anonymous(None, size, prot, flags)? }.cast();
-        Ok(SharedWords { memory, size })
-    }
-
-    /// # Panics
+    /// # Errors
     ///
-    /// If there are not so many.
-    pub(crate) fn get(&self, index: usize) -> &AtomicU64 {
-        assert!(index < self.size.get() / STRIDE, "there is no word {index}");
-        // SAFETY: inside the mapping and aligned; the kernel made it zero; only used as an atomic.
-        unsafe { self.memory.add(index * STRIDE).cast().as_ref() }
+    /// EINVAL for none, or more than there can be; ENOMEM.
+    pub(crate) fn new(count: usize) -> nix::Result<Self> {
+        let size = count.checked_mul(size_of::<AtomicU64>()).and_then(NonZeroUsize::new);
+        let size = size.ok_or(Errno::EINVAL)?;
+        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
+        // SAFETY: a new anonymous mapping, placed where the kernel likes, touches nobody's memory.
+        let memory = unsafe { mmap_anonymous(None, size, prot, flags)? };
+        Ok(SharedWords { memory: memory.cast(), count })
+    }
+}
+
+impl Deref for SharedWords {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: of this size, aligned to a page, zero at first; only used as atomics.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.count) }
     }
 }
 
 impl Drop for SharedWords {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this size; the references handed out have ended.
-        let _ = unsafe { munmap(self.memory.cast(), self.size.get()) };
+        let _ = unsafe { munmap(self.memory.cast(), self.count * size_of::<AtomicU64>()) };
     }
 }

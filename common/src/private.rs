@@ -128,18 +128,18 @@ pub(crate) fn memfd() -> nix::Result<PrivateFd> {
     Ok(fd)
 }
 
-/// Sends a message, and a descriptor with it. Does not wait for room.
+/// Sends a message, and a descriptor with it. With `MSG_DONTWAIT` for `flags` it does not wait for room.
 pub(crate) fn send_with(
     socket: &PrivateFd,
     parts: [&[u8]; 2],
     fd: Option<&PrivateFd>,
+    flags: MsgFlags,
 ) -> nix::Result<()> {
     let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&fds)];
     let rights = if fds.is_empty() { &[] } else { &rights[..] };
     let (socket, parts) = (socket.as_fd().as_raw_fd(), parts.map(IoSlice::new));
-    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    sendmsg::<()>(socket, &parts, rights, flags, None).map(drop)
+    sendmsg::<()>(socket, &parts, rights, flags | MsgFlags::MSG_NOSIGNAL, None).map(drop)
 }
 
 /// Receives a message into `bytes`: its length, and the descriptor that came with it, `None` if none

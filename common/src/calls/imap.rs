@@ -55,7 +55,7 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
         calls.shared.takes_calls()?;
         let (sender, answers) = unbounded();
         let mut imap = Imap {
-            order: Order::new(call.going_on(), calls.limit),
+            order: Order::new(call.going_on(), calls.limit, false),
             calls,
             input: Some(input),
             in_order,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::codec::Arguments;
 use super::error::{Error, Result, Tasks};
+use crate::board;
 use crate::parcel::FEW;
 use crate::pool::Call;
 use crate::private::PrivateFd;
@@ -21,8 +22,36 @@ pub(crate) struct Job {
     pub(crate) answer: Answer,
 }
 
+/// What is said of a task takes no more than this on the board.
+const HEADER: usize = 64;
+
 /// Which task, in which process, and the reply.
 pub(crate) type Answer = Box<dyn Fn(&Tasks, u32, Result<&[u8]>) + Send + Sync>;
+
+impl Job {
+    /// The encoded arguments of a task that any worker may take from the [board](crate::board). They are few;
+    /// nobody needs to know when it begins, as for a limit; and nothing of the program runs between its answer
+    /// and the next.
+    pub(crate) fn for_board(&self, index: usize) -> Option<&[u8]> {
+        let (order, bounds) = (&self.order, &self.arguments.bounds);
+        let start = index.checked_mul(self.chunksize)?;
+        let end = self.arguments.count().min(start.saturating_add(self.chunksize));
+        let apart =
+            order.limit.is_some() || order.callback || order.cancelled.load(Ordering::Acquire);
+        let few = start < end && bounds[end] - bounds[start] <= board::LONGEST - HEADER;
+        (few && !apart).then(|| &self.arguments.bytes[bounds[start]..bounds[end]])
+    }
+
+    /// The encoded arguments of a task: themselves, or the file that they are in, and where.
+    pub(crate) fn input(&self, range: Range<usize>) -> (&[u8], Option<(&PrivateFd, Range<usize>)>) {
+        let Arguments { bytes, bounds, .. } = &self.arguments;
+        let place = bounds[range.start]..bounds[range.end];
+        match bytes.file() {
+            Some(file) if place.len() > FEW => (&[], Some((file, place))),
+            _ => (&bytes[place], None),
+        }
+    }
+}
 
 /// What all tasks of a call have in common.
 pub(crate) struct Order {
@@ -31,14 +60,16 @@ pub(crate) struct Order {
     pub(crate) number: u64,
     /// How long one task may run.
     pub(crate) limit: Option<Duration>,
+    /// Whether code of the program hears of each answer before the next task may.
+    pub(crate) callback: bool,
     pub(crate) cancelled: AtomicBool,
 }
 
 impl Order {
-    pub(crate) fn new(call: Call, limit: Option<Duration>) -> Arc<Self> {
+    pub(crate) fn new(call: Call, limit: Option<Duration>, callback: bool) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Order { call, number, limit, cancelled: AtomicBool::new(false) })
+        Arc::new(Order { call, number, limit, callback, cancelled: AtomicBool::new(false) })
     }
 }
 
@@ -74,14 +105,9 @@ impl Task {
         self.job.order.cancelled.load(Ordering::Acquire)
     }
 
-    /// The encoded arguments: themselves, or the file that they are in, and where.
-    pub(crate) fn input(&self) -> (&[u8], Option<(&PrivateFd, Range<usize>)>) {
-        let Arguments { bytes, bounds, .. } = &self.job.arguments;
-        let place = bounds[self.range.start]..bounds[self.range.end];
-        match bytes.file() {
-            Some(file) if place.len() > FEW => (&[], Some((file, place))),
-            _ => (&bytes[place], None),
-        }
+    /// The job, and which of its arguments are the task's.
+    pub(crate) fn input(&self) -> (Arc<Job>, Range<usize>) {
+        (self.job.clone(), self.range.clone())
     }
 
     /// Which items of the call's input these are.

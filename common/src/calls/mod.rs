@@ -143,7 +143,7 @@ impl Calls {
     /// As [`map`](Calls::map).
     pub fn apply<A: Data, R: Data>(&self, function: fn(A) -> R, argument: A) -> Result<R> {
         let submit = |shared: &Shared, job| shared.submit_one(job);
-        let start = || self.start(Call::of(function), [argument], only, |_| {}, submit);
+        let start = || self.start(Call::of(function), [argument], only, None::<fn(&_)>, submit);
         trace::call("apply", || start()?.answer())
     }
 
@@ -158,7 +158,7 @@ impl Calls {
         function: fn(A) -> R,
         input: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.map_async_with(function, input, |_| {})
+        self.start(Call::of(function), input, |results| results, None::<fn(&_)>, submit)
     }
 
     /// [`map_async`](Calls::map_async) with a callback, which gets the result or the error before
@@ -187,7 +187,7 @@ impl Calls {
         input: impl IntoIterator<Item = A>,
         callback: impl FnOnce(&Result<Vec<R>>) + Send + 'static,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.start(Call::of(function), input, |results| results, callback, submit)
+        self.start(Call::of(function), input, |results| results, Some(callback), submit)
     }
 
     /// [`starmap`](Calls::starmap) without waiting. Python's `starmap_async`.
@@ -200,7 +200,7 @@ impl Calls {
         function: fn(A, B) -> R,
         input: impl IntoIterator<Item = (A, B)>,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.starmap_async_with(function, input, |_| {})
+        self.start(Call::of_pair(function), input, |results| results, None::<fn(&_)>, submit)
     }
 
     /// [`starmap_async`](Calls::starmap_async) with a callback, as in
@@ -215,7 +215,7 @@ impl Calls {
         input: impl IntoIterator<Item = (A, B)>,
         callback: impl FnOnce(&Result<Vec<R>>) + Send + 'static,
     ) -> Result<AsyncResult<Vec<R>>> {
-        self.start(Call::of_pair(function), input, |results| results, callback, submit)
+        self.start(Call::of_pair(function), input, |results| results, Some(callback), submit)
     }
 
     /// [`apply`](Calls::apply) without waiting. Python's `apply_async`.
@@ -228,7 +228,7 @@ impl Calls {
         function: fn(A) -> R,
         argument: A,
     ) -> Result<AsyncResult<R>> {
-        self.apply_async_with(function, argument, |_| {})
+        self.start(Call::of(function), [argument], only, None::<fn(&_)>, submit)
     }
 
     /// [`apply_async`](Calls::apply_async) with a callback, as in
@@ -243,7 +243,7 @@ impl Calls {
         argument: A,
         callback: impl FnOnce(&Result<R>) + Send + 'static,
     ) -> Result<AsyncResult<R>> {
-        self.start(Call::of(function), [argument], only, callback, submit)
+        self.start(Call::of(function), [argument], only, Some(callback), submit)
     }
 
     /// Results in the order of the input, each as soon as it and those before it are there. Python's
@@ -279,7 +279,7 @@ impl Calls {
         call: Call,
         input: impl IntoIterator<Item = A>,
         whole: fn(Vec<R>) -> T,
-        callback: impl FnOnce(&Result<T>) + Send + 'static,
+        callback: Option<impl FnOnce(&Result<T>) + Send + 'static>,
         submit: fn(&Shared, Arc<Job>) -> Result<()>,
     ) -> Result<AsyncResult<T>> {
         if self.chunksize == Some(0) {
@@ -293,15 +293,12 @@ impl Calls {
         let chunks = count.div_ceil(chunksize);
 
         let (sender, answers) = bounded(1);
+        let order = Order::new(call, self.limit, callback.is_some());
         let finish = move |answer: Result<Vec<R>>| {
             let answer = answer.map(whole);
-            let called = guarded(|| {
-                if count > 0 {
-                    callback(&answer);
-                }
-                Ok(())
-            });
-            let _ = sender.send(answer.and_then(|answer| called.map(|()| answer)));
+            let callback = callback.filter(|_| count > 0);
+            let called = guarded(|| Ok(callback.map(|callback| callback(&answer))));
+            let _ = sender.send(answer.and_then(|answer| called.map(|_| answer)));
         };
         let gathered = Arc::new(Mutex::new(Gathered {
             chunks: (0..chunks).map(|_| None).collect(),
@@ -309,7 +306,6 @@ impl Calls {
             error: None,
             finish: Some(Box::new(finish)),
         }));
-        let order = Order::new(call, self.limit);
         let give_up = {
             let (order, gathered) = (order.clone(), Arc::downgrade(&gathered));
             let shared = Arc::downgrade(&self.shared);
@@ -317,7 +313,7 @@ impl Calls {
                 let Some(gathered) = gathered.upgrade() else { return false };
                 order.cancelled.store(true, Ordering::Release);
                 let given_up = Gathered::finish(&gathered, Err(Error::Cancelled));
-                shared.upgrade().inspect(|shared| shared.wake_all());
+                shared.upgrade().inspect(|shared| shared.cancel());
                 given_up
             }
         };

@@ -1,6 +1,5 @@
 //! The parent's end of one worker: its socket, and its pidfd, which tells the truth about its end.
 
-use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +9,8 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
 use nix::unistd::Pid;
 
-use super::wire::{LONGEST, ReplyHeader};
+use super::wire::{LONGEST, Order, ReplyHeader};
+use crate::calls::Error;
 use crate::os;
 use crate::parcel::Bytes;
 use crate::private::{PrivateFd, receive_with, send_with};
@@ -23,8 +23,6 @@ pub(super) enum Halt {
     Late,
     /// Somebody woke the thread.
     Woken,
-    /// The system refuses what it takes to read the reply.
-    Refused(Errno),
 }
 
 /// Whoever waits for a worker waits for these, too.
@@ -46,15 +44,18 @@ pub(super) struct Connection {
 /// What a worker has sent.
 pub(super) struct Reply<'a> {
     pub(super) number: u64,
+    pub(super) idle: bool,
     here: &'a [u8],
-    file: Option<Bytes>,
+    file: Option<Result<Bytes, Errno>>,
 }
 
-impl Deref for Reply<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.file.as_deref().unwrap_or(self.here)
+impl Reply<'_> {
+    /// # Errors
+    ///
+    /// If the system refuses what it takes to read them.
+    pub(super) fn results(&self) -> Result<&[u8], Error> {
+        let refused = |errno: &Errno| Error::System("receiving a result", *errno);
+        self.file.as_ref().map_or(Ok(self.here), |file| file.as_deref().map_err(refused))
     }
 }
 
@@ -63,35 +64,44 @@ impl Connection {
         Connection { pid, socket, pidfd: Arc::new(pidfd), inbox: vec![0; LONGEST] }
     }
 
-    /// Sends a message, and a file with it. It need not wait for room: the worker has read all others.
-    pub(super) fn send(&self, parts: [&[u8]; 2], file: Option<&PrivateFd>) -> Result<(), Halt> {
-        send_with(&self.socket, parts, file).map_err(|_| Halt::Dead)
+    /// Sends an order, what belongs to it, and a file. It need not wait for room: the worker has
+    /// read all others.
+    pub(super) fn send(
+        &self,
+        order: &Order,
+        here: &[u8],
+        file: Option<&PrivateFd>,
+    ) -> Result<(), Halt> {
+        let order = postcard::to_stdvec(order).expect("numbers can be encoded");
+        send_with(&self.socket, [&order, here], file, MsgFlags::MSG_DONTWAIT)
+            .map_err(|_| Halt::Dead)
     }
 
-    /// Waits for a reply.
+    /// The next reply. It is waited for if it is not there.
     pub(super) fn receive(&mut self, until: &Until) -> Result<Reply<'_>, Halt> {
-        match self.wait(until) {
-            Ok(()) | Err(Halt::Dead) => {} // what it wrote before it died counts
-            Err(halt) => return Err(halt),
-        }
+        let mut waited = Ok(());
         let (length, file) = loop {
             match receive_with(&self.socket, &mut self.inbox, MsgFlags::MSG_DONTWAIT) {
                 Ok(message) => break message,
                 Err(Errno::ECONNRESET) => {} // it left something unread; what it wrote comes next
+                Err(Errno::EAGAIN) if waited.is_ok() => waited = self.wait(until),
                 Err(_) => return Err(Halt::Dead),
+            }
+            match waited {
+                Ok(()) | Err(Halt::Dead) => {} // what it wrote before it died counts
+                Err(halt) => return Err(halt),
             }
         };
         let reply = postcard::take_from_bytes::<ReplyHeader>(&self.inbox[..length]);
         let (header, here) = reply.map_err(|_| Halt::Dead)?; // the end of file, or nonsense
-        let file = match (header.file, file) {
-            (None, _) => None,
-            (Some(_), None) => return Err(Halt::Refused(Errno::EMFILE)),
-            (Some(length), Some(file)) => match Bytes::new(&file, 0..length) {
-                Err(Errno::EINVAL | Errno::EPERM) => return Err(Halt::Dead),
-                bytes => Some(bytes.map_err(Halt::Refused)?),
-            },
-        };
-        Ok(Reply { number: header.number, here, file })
+        let file = header.file.map(|length| match file {
+            None => Err(Errno::EMFILE),
+            Some(file) => Bytes::new(&file, 0..length),
+        });
+        if let Some(Err(Errno::EINVAL | Errno::EPERM)) = file {
+            return Err(Halt::Dead);
+        }
+        Ok(Reply { number: header.number, idle: header.idle, here, file })
     }
 
     // ANCHOR: wait

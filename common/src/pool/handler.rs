@@ -11,12 +11,13 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::Shared;
 use super::connection::{Connection, Halt, Until};
 use super::queue::{Next, Phase};
-use super::wire::Header;
+use super::wire::{Header, Order};
 use crate::calls::{Error, Failure, Job, Result, Task, guarded, take_item};
 use crate::console::Role;
 use crate::private::PrivateFd;
@@ -24,7 +25,7 @@ use crate::{ExitStatus, os, trace};
 
 /// So many workers in a row that are of no use end the pool; and a task with which so many die before
 /// they begin it has failed.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 
 pub(super) struct Handler {
     pub(super) slot: usize,
@@ -33,8 +34,6 @@ pub(super) struct Handler {
     pub(super) started: bool,
     /// Tasks that this worker has done.
     done: usize,
-    /// The number of the last task: what the worker notes when it begins.
-    number: u64,
     /// Who waits while the handler is lent.
     thread: Option<Thread>,
 }
@@ -42,8 +41,7 @@ pub(super) struct Handler {
 impl Handler {
     /// With its first worker, which begins with its initializer.
     pub(super) fn new(slot: usize, shared: &Shared) -> Result<Self> {
-        let mut handler =
-            Handler { slot, worker: None, started: false, done: 0, number: 0, thread: None };
+        let mut handler = Handler { slot, worker: None, started: false, done: 0, thread: None };
         handler.fork(shared)?;
         Ok(handler)
     }
@@ -67,8 +65,8 @@ impl Handler {
         loop {
             let (slot, pidfd) = (self.slot, self.hire(shared)?);
             self = match shared.queue.next(self) {
-                Next::Task(mut handler, task) => {
-                    handler.see_through(task, shared)?;
+                Next::Work(mut handler, task) => {
+                    handler.attend(task, shared)?;
                     handler
                 }
                 Next::Idle => Self::idle(slot, &pidfd, shared)?,
@@ -82,7 +80,7 @@ impl Handler {
     pub(super) fn lent(mut self, job: &Arc<Job>, shared: &Shared) {
         let (slot, thread) = (self.slot, self.thread.clone());
         let task = Task::of(job, 0).expect("a job has a task");
-        if let Err(cause) = guarded(|| self.see_through(task, shared)) {
+        if let Err(cause) = guarded(|| self.attend(Some(task), shared)) {
             shared.end(cause);
         }
         if shared.queue.hand_back(self) {
@@ -131,7 +129,8 @@ impl Handler {
         let pid = worker.pid;
         let until =
             Until { wake: &shared.wakes[self.slot], deadline: None, heed: &|| shared.is_over() };
-        let hello = worker.receive(&until).ok().map(|hello| take_item(&mut &hello[..], "hello"));
+        let hello = worker.receive(&until).ok();
+        let hello = hello.and_then(|hello| Some(take_item(&mut hello.results().ok()?, "hello")));
         if let Some(Ok(Ok::<(), Failure>(()))) = hello {
             self.started = true;
             return Ok(());
@@ -160,72 +159,95 @@ impl Handler {
         };
         shared.calm(slot);
         // It was asked nothing: that is its end.
-        if let (true, Some(worker)) = (dead, &handler.worker) {
-            let (pid, done) = (worker.pid, handler.done);
-            let status = handler.dismiss(shared)?;
-            if done == 0 && status.own_doing() {
-                handler.failed(useless(pid, status), shared)?; // otherwise somebody else killed it
-            }
+        if dead {
+            handler.bury(None, shared)?;
         }
         Ok(handler)
     }
 
-    /// Sends a task, waits for its results and answers it, whatever happens.
-    fn see_through(&mut self, mut task: Task, shared: &Shared) -> Result<()> {
+    /// Has the worker run a task, or what is on the board; answers what it does until it is idle.
+    fn attend(&mut self, own: Option<Task>, shared: &Shared) -> Result<()> {
         let Some(worker) = &mut self.worker else { return Ok(()) };
-        if task.is_cancelled() {
-            task.answer(0, Err(Error::Cancelled));
-            return Ok(());
-        }
-        self.number += 1;
-        let (pid, number, limit) = (worker.pid.as_raw() as u32, self.number, task.order().limit);
+        let (slot, pid, pidfd) = (self.slot, worker.pid.as_raw() as u32, worker.pidfd.clone());
+        let (looks, limit) = (own.is_none(), own.as_ref().and_then(|task| task.order().limit));
+        let mut told = match own {
+            None => worker.send(&Order::Look, &[], None),
+            Some(task) if task.is_cancelled() => {
+                task.answer(0, Err(Error::Cancelled));
+                return Ok(());
+            }
+            Some(task) => {
+                let (header, (job, range)) = (Header::of(&task), task.input());
+                let (here, there) = job.input(range);
+                let (file, range) = there.unzip();
+                let number = shared.queue.assign(slot, task);
+                worker.send(&Order::Run(number, header, range), here, file)
+            }
+        };
         let until = Until {
-            wake: &shared.wakes[self.slot],
+            wake: &shared.wakes[slot],
             deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
             // Most wake-ups are for another task, or for the cancelling of another call.
-            heed: &|| task.is_cancelled() || shared.is_over(),
+            heed: &|| shared.is_over() || shared.queue.revoke(slot),
         };
-        let sent = send(&task, number, worker);
-        let halt = match sent.and_then(|()| worker.receive(&until)) {
-            Ok(reply) if reply.number == number => {
-                task.answer(pid, Ok(&reply));
-                drop(reply);
-                (self.done == 0).then(|| shared.succeeded());
-                self.done += 1;
-                let spent = shared.max_tasks.is_some_and(|most| self.done >= most.get());
-                return if spent { self.dismiss(shared).map(drop) } else { Ok(()) };
+        while told.is_ok() {
+            told = match worker.receive(&until) {
+                Ok(reply) if looks && reply.number == 0 && reply.idle => return Ok(()),
+                Ok(reply) => match shared.queue.done(reply.number, slot) {
+                    None => Err(Halt::Dead), // nonsense
+                    Some(task) => {
+                        task.answer(pid, reply.results());
+                        (self.done == 0).then(|| shared.succeeded());
+                        self.done += 1;
+                        match reply.idle {
+                            true if shared
+                                .max_tasks
+                                .is_some_and(|most| self.done >= most.get()) =>
+                            {
+                                return self.dismiss(shared).map(drop);
+                            }
+                            true => return Ok(()),
+                            false => Ok(()),
+                        }
+                    }
+                },
+                // It runs what was cancelled, and can take nothing else. What it did before is still read.
+                Err(Halt::Woken) if !shared.is_over() => {
+                    let _ = os::pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
+                    Ok(())
+                }
+                Err(halt) => Err(halt),
             }
-            Ok(_) => Halt::Dead, // the answer to something else
-            Err(halt) => halt,
-        };
-        // ANCHOR: death
-        // The worker is gone before anybody hears of it.
-        let status = self.dismiss(shared);
-        if let (Halt::Dead, Ok(_)) = (&halt, &status)
-            && shared.begun.get(self.slot).load(Ordering::Acquire) != number
-            && task.deaths < TRIES
-        {
-            task.deaths += 1;
-            if let Some(handler) = shared.queue.give_back(task) {
-                shared.wake(handler);
-            }
-            return Ok(());
         }
-        let tasks = task.tasks();
-        let error = match (shared.queue.phase(), halt) {
-            (Phase::Over(cause), _) => cause,
-            (_, Halt::Woken) => Error::Cancelled,
-            (_, Halt::Late) => Error::TimeLimit { tasks, pid, limit: limit.unwrap_or_default() },
-            (_, Halt::Refused(errno)) => Error::System("receiving a result", errno),
-            (_, Halt::Dead) => match &status {
-                Ok(status) => Error::Died { tasks, pid, status: *status },
-                Err(cause) => cause.clone(),
-            },
-        };
-        // ANCHOR_END: death
-        task.answer(pid, Err(error));
-        status.map(drop)
+        self.bury(matches!(told, Err(Halt::Late)).then_some(limit).flatten(), shared)
     }
+
+    // ANCHOR: death
+    /// The worker is dead, or has to be: it had time until this limit, it speaks nonsense. It is gone before
+    /// anybody hears of what it had begun.
+    fn bury(&mut self, limit: Option<Duration>, shared: &Shared) -> Result<()> {
+        let Some(pid) = self.worker.as_ref().map(|worker| worker.pid) else { return Ok(()) };
+        let status = self.dismiss(shared);
+        let (lost, to_wake) = shared.queue.lost(self.slot);
+        to_wake.inspect(|handler| shared.wake(*handler));
+        let (phase, of_no_use) = (shared.queue.phase(), lost.is_empty() && self.done == 0);
+        for task in lost {
+            let (tasks, pid) = (task.tasks(), pid.as_raw() as u32);
+            let error = match (&phase, limit, &status) {
+                (Phase::Over(cause), ..) | (_, _, Err(cause)) => cause.clone(),
+                _ if task.is_cancelled() => Error::Cancelled,
+                (_, Some(limit), _) => Error::TimeLimit { tasks, pid, limit },
+                (_, None, Ok(status)) => Error::Died { tasks, pid, status: *status },
+            };
+            task.answer(pid, Err(error));
+        }
+        match status? {
+            // Otherwise somebody else killed it.
+            status if of_no_use && status.own_doing() => self.failed(useless(pid, status), shared),
+            _ => Ok(()),
+        }
+    }
+    // ANCHOR_END: death
 
     /// Ends the worker, if it still lives.
     fn dismiss(&mut self, shared: &Shared) -> Result<ExitStatus> {
@@ -240,15 +262,4 @@ impl Handler {
 
 fn useless(pid: Pid, status: ExitStatus) -> Error {
     Error::CannotStart(format!("worker {pid} {status} before it could take a task"))
-}
-
-/// Sends a task: a header, and its arguments or where they are in the file that goes with it.
-fn send(task: &Task, number: u64, worker: &Connection) -> Result<(), Halt> {
-    let (order, range) = (task.order(), task.tasks().range);
-    let (first, count) = (range.start as u64, range.len());
-    let (here, there) = task.input();
-    let (fd, file) = there.unzip();
-    let header = Header { number, call: order.call, job: order.number, first, count, file };
-    let header = postcard::to_stdvec(&header).expect("numbers can be encoded");
-    worker.send([&header, here], fd)
 }

@@ -75,11 +75,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::errno::Errno;
 
+use crate::board::Board;
 use crate::calls::Job;
 pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
 pub(crate) use wire::Call;
 
-use crate::os::SharedWords;
 use crate::private::{PrivateFd, eventfd};
 use crate::{panics, random};
 use handler::Handler;
@@ -137,8 +137,6 @@ impl Deref for Pool {
 pub(crate) struct Shared {
     queue: Queue,
     supervisor: Supervisor,
-    /// The number of the last task that each worker has begun.
-    begun: SharedWords,
     /// One for each handler: it waits for its worker and for this.
     wakes: Vec<PrivateFd>,
     /// Of the workers that live now; 0 for none.
@@ -199,7 +197,15 @@ impl Shared {
         let _ = nix::unistd::read(self.wakes[handler].as_fd(), &mut [0; 8]);
     }
 
-    pub(crate) fn wake_all(&self) {
+    /// A call was cancelled: what waits never runs, and who runs its tasks is ended.
+    pub(crate) fn cancel(&self) {
+        for task in self.queue.withdraw_cancelled() {
+            task.answer(0, Err(Error::Cancelled));
+        }
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         (0..self.wakes.len()).for_each(|handler| self.wake(handler));
     }
 
@@ -274,16 +280,15 @@ impl PoolBuilder {
         let max_tasks = self.max_tasks.map(|n| at_least_one(n, "maxtasksperchild")).transpose()?;
         let system = |what| move |errno| Error::System(what, errno);
         panics::install();
-        let begun = SharedWords::new(workers).map_err(system("shared memory"))?;
+        let board = Board::new(workers.get()).map_err(system("shared memory"))?;
         let wakes = (0..workers.get()).map(|_| eventfd().map_err(system("a descriptor")));
         let wakes = wakes.collect::<Result<_>>()?;
         let lineage = (random::stream(), POOLS.fetch_add(1, Ordering::Relaxed));
-        let supervisor = Supervisor::start(lineage, &begun, self.initializer.as_deref())?;
+        let supervisor = Supervisor::start(lineage, &board, self.initializer.as_deref())?;
         let (running, handlers_ended) = bounded(0);
         let shared = Arc::new(Shared {
-            queue: Queue::new(),
+            queue: Queue::new(board, max_tasks.is_none()),
             supervisor,
-            begun,
             wakes,
             pids: (0..workers.get()).map(|_| AtomicU32::new(0)).collect(),
             failures: Mutex::new((0, None)),

@@ -1,14 +1,17 @@
 //! The tasks that wait, and the handlers that wait for one.
 //!
-//! One lock, held for a few instructions. A handler whose worker is free takes the next task, so
-//! a long task never delays one that another worker could run. A handler that finds nothing goes on
-//! the idle list, and its thread sleeps: one is called for each task, none while all are busy. Or a
+//! One lock, held for a few instructions. The next tasks are on the [board](crate::board), where a worker
+//! that is free takes the first, so a long task never delays one that another worker could run. What does
+//! not go on the board is taken by a handler whose worker is free, in its turn. A handler that finds nothing
+//! goes on the idle list, and its thread sleeps: one is called for each task, none while all are busy. Or a
 //! caller who has one task and nothing to do but wait borrows the handler and does without its thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::handler::Handler;
+use super::handler::{Handler, TRIES};
+use super::wire::Header;
+use crate::board::{Board, Posts};
 use crate::calls::{Error, Job, Result, Task};
 
 /// How far the pool's life has gone. It only ever goes on.
@@ -24,7 +27,12 @@ pub(super) enum Phase {
     Over(Error),
 }
 
-pub(super) struct Queue(Mutex<State>);
+pub(super) struct Queue {
+    pub(super) board: Board,
+    /// Whether all tasks may go there: a worker may do as many as it likes.
+    shares: bool,
+    state: Mutex<State>,
+}
 
 // ANCHOR: state
 struct State {
@@ -33,6 +41,8 @@ struct State {
     returned: VecDeque<Task>,
     /// Calls, each with the number of its next task.
     jobs: VecDeque<(Arc<Job>, usize)>,
+    /// The tasks on the board, and in the hands of workers.
+    posts: Posts<Task>,
     idle: Vec<Idle>,
 }
 // ANCHOR_END: state
@@ -84,7 +94,8 @@ impl State {
 
 /// What a handler is to do next.
 pub(super) enum Next {
-    Task(Handler, Task),
+    /// A task for its worker; `None` to have it look at the board.
+    Work(Handler, Option<Task>),
     /// Nothing: it is on the idle list now.
     Idle,
     /// The pool is done with it.
@@ -92,13 +103,19 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
-        let (returned, jobs, idle) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Queue(Mutex::new(State { phase: Phase::Running, returned, jobs, idle }))
+    pub(super) fn new(board: Board, shares: bool) -> Self {
+        let state = State {
+            phase: Phase::Running,
+            returned: VecDeque::new(),
+            jobs: VecDeque::new(),
+            posts: Posts::new(),
+            idle: Vec::new(),
+        };
+        Queue { board, shares, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a job, and says which handlers to wake for it.
@@ -111,7 +128,63 @@ impl Queue {
         state.admit(going_on)?;
         let tasks = job.arguments.count().div_ceil(job.chunksize);
         state.jobs.push_back((job, 0));
+        self.post(&mut state);
         Ok(state.call(tasks))
+    }
+
+    /// Puts the next tasks on the board, as long as they may go there and find a place.
+    fn post(&self, state: &mut State) {
+        while let Some((job, next)) = state.jobs.front_mut()
+            && let Some(arguments) = job.for_board(*next)
+            && self.shares
+            && state.returned.is_empty()
+            && state.posts.has_place()
+        {
+            let task = Task::of(job, *next).expect("it has arguments");
+            let header = postcard::to_stdvec(&Header::of(&task)).expect("numbers can be encoded");
+            state.posts.post(&self.board, &[&header, arguments].concat(), task);
+            *next += 1;
+        }
+    }
+
+    /// A worker is told to run a task: the number with which it is told.
+    pub(super) fn assign(&self, slot: usize, task: Task) -> u64 {
+        self.lock().posts.assign(&self.board, slot, task)
+    }
+
+    /// A worker says that it has done a task; `None` if that is not so.
+    pub(super) fn done(&self, number: u64, slot: usize) -> Option<Task> {
+        let mut state = self.lock();
+        let task = state.posts.done(&self.board, number, slot)?;
+        self.post(&mut state);
+        Some(task)
+    }
+
+    /// Takes tasks off the board that no worker has claimed and that were cancelled.
+    pub(super) fn withdraw_cancelled(&self) -> Vec<Task> {
+        self.lock().posts.withdraw(&self.board, Task::is_cancelled)
+    }
+
+    /// Whether a worker runs a task that was cancelled. If so it runs no other.
+    pub(super) fn revoke(&self, slot: usize) -> bool {
+        self.lock().posts.revoke(&self.board, slot, Task::is_cancelled)
+    }
+
+    /// What a worker that is dead had begun. What it had not begun waits again, unless so many workers
+    /// died of it that it counts as begun, or all is over. And whom to wake for what waits.
+    pub(super) fn lost(&self, slot: usize) -> (Vec<Task>, Option<usize>) {
+        let mut state = self.lock();
+        let over = matches!(state.phase, Phase::Over(_));
+        let mut lost = Vec::new();
+        for (mut task, begun) in state.posts.lost(&self.board, slot) {
+            task.deaths += 1;
+            match begun || over || task.deaths > TRIES {
+                true => lost.push(task),
+                false => state.returned.push_back(task),
+            }
+        }
+        let waits = !state.returned.is_empty() || self.board.has_notes();
+        (lost, waits.then(|| state.call(1).pop()).flatten())
     }
 
     /// What a handler with a worker is to do.
@@ -120,8 +193,12 @@ impl Queue {
         if let Phase::Over(_) = state.phase {
             return Next::End;
         }
+        self.post(&mut state);
+        if self.board.has_notes() {
+            return Next::Work(handler, None);
+        }
         match state.pop() {
-            Some(task) => Next::Task(handler, task),
+            task @ Some(_) => Next::Work(handler, task),
             None if state.phase == Phase::Joining => Next::End,
             None => {
                 state.idle.push(Idle { handler, called: false });
@@ -154,21 +231,11 @@ impl Queue {
     /// Takes a borrowed handler back, and says whether its thread must come for it.
     pub(super) fn hand_back(&self, handler: Handler) -> bool {
         let mut state = self.lock();
-        let tasks = !(state.returned.is_empty() && state.jobs.is_empty());
+        let queued = !(state.returned.is_empty() && state.jobs.is_empty());
+        let tasks = queued || self.board.has_notes();
         let called = tasks || state.phase != Phase::Running || !handler.started;
         state.idle.push(Idle { handler, called });
         called
-    }
-
-    /// Takes back a task that was sent and not begun, and says whom to wake for it.
-    pub(super) fn give_back(&self, task: Task) -> Option<usize> {
-        let mut state = self.lock();
-        if let Phase::Over(_) = state.phase {
-            drop(state); // before the task, which answers, which runs callbacks
-            return None;
-        }
-        state.returned.push_back(task);
-        state.call(1).pop()
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -205,12 +272,12 @@ impl Queue {
             return false;
         }
         state.phase = Phase::Over(cause.clone());
-        loop {
-            let task = state.pop();
-            drop(state); // answers run callbacks
-            let Some(task) = task else { return true };
+        let posted = state.posts.withdraw(&self.board, |_| true);
+        drop(state); // answers run callbacks
+        let queued = || self.lock().pop();
+        for task in posted.into_iter().chain(std::iter::from_fn(queued)) {
             task.answer(0, Err(cause.clone()));
-            state = self.lock();
         }
+        true
     }
 }

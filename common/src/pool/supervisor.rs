@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
 use super::worker;
+use crate::board::Board;
 use crate::calls::{Error, Result};
 use crate::console::Role;
 use crate::fork::{Interrupt, fork, ignore};
-use crate::os::SharedWords;
 use crate::private::{PrivateFd, pidfd, receive_with, send_with, socket_pair};
 use crate::{ExitStatus, os, random};
 
@@ -59,7 +59,7 @@ impl Supervisor {
     /// Forks it. `lineage` is where the workers' random numbers come from.
     pub(super) fn start(
         (stream, pool): (u64, u64),
-        begun: &SharedWords,
+        board: &Board,
         initializer: Option<&dyn Fn()>,
     ) -> Result<Self> {
         let system = |errno| Error::System("starting the supervisor", errno);
@@ -68,7 +68,7 @@ impl Supervisor {
         let keep = [theirs, parent];
         let pid = fork(keep, Role::Main, Interrupt::IsIgnored, |[control, parent]| {
             random::enter(stream, &[1, pool]);
-            serve(&control, &parent, begun, initializer);
+            serve(&control, &parent, board, initializer);
             0
         })
         .map_err(system)?;
@@ -112,7 +112,8 @@ impl Supervisor {
     fn ask(&self, request: Request) -> Result<(Answer, Option<PrivateFd>)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let request = postcard::to_stdvec(&request).expect("a request has no form that fails");
-        send_with(&self.control, [&request, &[]], None).map_err(|_| Error::SupervisorDied)?;
+        send_with(&self.control, [&request, &[]], None, MsgFlags::MSG_DONTWAIT)
+            .map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
         os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
@@ -136,12 +137,7 @@ impl Supervisor {
 }
 
 /// The supervisor's whole life.
-fn serve(
-    control: &PrivateFd,
-    parent: &PrivateFd,
-    begun: &SharedWords,
-    initializer: Option<&dyn Fn()>,
-) {
+fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Option<&dyn Fn()>) {
     // What ends the program reaches the whole group; the parent decides.
     [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().for_each(ignore);
     let me = Pid::this();
@@ -161,8 +157,8 @@ fn serve(
         };
         let sent = match request {
             Some(Request::Fork { slot }) => {
-                let begun = begun.get(slot);
-                match fork_worker(slot, |socket| worker::run(socket, me, begun, initializer)) {
+                let place = (board, slot);
+                match fork_worker(slot, |socket| worker::run(socket, me, place, initializer)) {
                     Ok((pid, pidfd, socket)) => {
                         let answer = Answer::Forked(pid.as_raw());
                         let sent = reply(control, answer, Some(&socket));
@@ -220,7 +216,7 @@ fn end(pid: Pid) -> ExitStatus {
 
 fn reply(control: &PrivateFd, answer: Answer, fd: Option<&PrivateFd>) -> nix::Result<()> {
     let answer = postcard::to_stdvec(&answer).expect("an answer has no form that fails");
-    send_with(control, [&answer, &[]], fd)
+    send_with(control, [&answer, &[]], fd, MsgFlags::MSG_DONTWAIT)
 }
 
 /// A message that is there, and the descriptor with it; no message at the end of file.

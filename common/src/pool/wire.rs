@@ -3,7 +3,7 @@
 //! A message is there whole or not at all: the sockets keep its bounds, and what is too long for one
 //! is in a sealed file ([`parcel`](crate::parcel)) whose descriptor comes with it. In `postcard`:
 //!
-//! * a task is a [`Header`], and the arguments one after another;
+//! * to a worker goes an [`Order`]; with a task come its arguments, one after another;
 //! * a reply is a [`ReplyHeader`], and the results one after another, each a `Result<R, Failure>`;
 //! * a worker's first reply is one such result: whether its initializer went well.
 //!
@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Data, Failure, append_item, caught, take_item};
+use crate::calls::{Data, Failure, Task, append_item, caught, take_item};
 use crate::fork::{ForkMark, exit_now};
 use crate::parcel::{FEW, Writer};
 use crate::random;
@@ -23,28 +23,44 @@ use crate::random;
 /// No message is longer: a header, and what need not be in a file.
 pub(super) const LONGEST: usize = 128 + FEW;
 
+/// What a worker is told.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Tasks wait on the board.
+    Look,
+    /// This one comes with the message, its arguments too, or a file and where they are there. With
+    /// the number of its note on the board.
+    Run(u64, Header, Option<Range<usize>>),
+}
+
 // ANCHOR: header
 /// What a worker is told about a task.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Header {
-    /// What the worker notes before it runs anything.
-    pub(super) number: u64,
     pub(super) call: Call,
     /// Which call of the program this is, and where in its input the task begins.
     pub(super) job: u64,
     pub(super) first: u64,
     /// How many arguments follow.
     pub(super) count: usize,
-    /// If they are in a file: where there.
-    pub(super) file: Option<Range<usize>>,
 }
 // ANCHOR_END: header
+
+impl Header {
+    pub(super) fn of(task: &Task) -> Header {
+        let (order, range) = (task.order(), task.tasks().range);
+        let (job, first) = (order.number, range.start as u64);
+        Header { call: order.call, job, first, count: range.len() }
+    }
+}
 
 /// What a worker says of its results.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReplyHeader {
-    /// That of the task.
+    /// That of the task; 0 for none.
     pub(super) number: u64,
+    /// Whether the worker waits for an order now.
+    pub(super) idle: bool,
     /// If they are in a file: how long it is.
     pub(super) file: Option<usize>,
 }

@@ -1,8 +1,7 @@
-//! The worker: read a task, run it, send its results, until the socket ends.
+//! The worker: do what it is told, send the results, until the socket ends.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
@@ -10,22 +9,19 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getppid};
 
-use super::wire::{Header, Items, LONGEST, ReplyHeader};
-use crate::calls::{append_item, caught};
+use super::wire::{Header, Items, LONGEST, Order, ReplyHeader};
+use crate::board::{Board, Note};
+use crate::calls::{Failure, append_item, caught};
 use crate::fork::{ForkMark, exit_now};
-use crate::parcel::{Bytes, Writer};
+use crate::parcel::{Bytes, Parcel, Writer};
 use crate::private::{PrivateFd, receive_with, send_with};
 use crate::{panics, random};
 
 /// A worker's whole life; returns its exit code.
-///
-/// Before it looks at a task's arguments it writes the task's number to `begun`, which it shares
-/// with the parent and which outlives it: a dead worker can say nothing any more, and a task that it
-/// had begun must not be run twice.
 pub(super) fn run(
     socket: PrivateFd,
     supervisor: Pid,
-    begun: &AtomicU64,
+    (board, slot): (&Board, usize),
     initializer: Option<&dyn Fn()>,
 ) -> i32 {
     // The kernel kills this process when the supervisor ends; it may have ended already.
@@ -42,43 +38,104 @@ pub(super) fn run(
     }
     let (mut hello, went_well) = (Writer::default(), started.is_ok());
     let _ = append_item(&mut hello, &started, "hello");
-    let (Ok(()), true, Ok(mark)) = (reply(&socket, 0, hello), went_well, mark) else { return 1 };
-    let stream = random::stream();
-
-    // ANCHOR: loop
-    let mut inbox = vec![0; LONGEST];
+    let hello = ReplyHeader { number: 0, idle: true, file: None }.send(&socket, hello);
+    let (Ok(()), true, Ok(mark)) = (hello, went_well, mark) else { return 1 };
+    let (stream, mut inbox) = (random::stream(), vec![0; LONGEST]);
+    let worker = Worker { socket, board, slot, mark, stream };
     loop {
-        let (length, file) = match receive_with(&socket, &mut inbox, MsgFlags::empty()) {
-            Err(Errno::EINTR) => continue,
-            Err(_) | Ok((0, _)) => return 0, // the parent is done with this worker, or gone
-            Ok(message) => message,
-        };
-        let task = postcard::take_from_bytes::<Header>(&inbox[..length]);
-        let Ok((header, here)) = task else { return 1 };
-        let there =
-            header.file.as_ref().zip(file).map(|(range, file)| Bytes::new(&file, range.clone()));
-        let arguments = match &there {
-            Some(Err(_)) => return 1, // no room for it: nothing was begun
-            Some(Ok(there)) => there,
-            None => here,
-        };
-        begun.store(header.number, Ordering::Release);
-        let (number, mut results) = (header.number, Writer::default());
-        Items { header, arguments, results: &mut results, stream, mark: &mark }.run();
-        // Whoever has the result of a task can rely on its lines being out.
-        let _ = io::stdout().flush();
-        if reply(&socket, number, results).is_err() {
-            return 0;
+        if let Err(End(code)) = worker.obey(&mut inbox) {
+            return code;
         }
     }
-    // ANCHOR_END: loop
 }
 
-fn reply(socket: &PrivateFd, number: u64, results: Writer) -> nix::Result<()> {
-    let results = results.finish()?;
-    let file = results.file().map(|_| results.len());
-    let header =
-        postcard::to_stdvec(&ReplyHeader { number, file }).expect("numbers can be encoded");
-    let here = if file.is_none() { &results } else { &[][..] };
-    send_with(socket, [&header, here], results.file())
+struct Worker<'a> {
+    socket: PrivateFd,
+    board: &'a Board,
+    slot: usize,
+    mark: ForkMark,
+    /// The random stream of the pool.
+    stream: u64,
+}
+
+/// The worker's end, with its exit code.
+struct End(i32);
+
+impl Worker<'_> {
+    /// Before the worker looks at a task's arguments, the board says that the task is its own: a dead worker can
+    /// say nothing any more, and a task that it had begun must not be run twice.
+    // ANCHOR: loop
+    fn obey(&self, inbox: &mut [u8]) -> Result<(), End> {
+        let (length, file) = match receive_with(&self.socket, inbox, MsgFlags::empty()) {
+            Err(Errno::EINTR) => return Ok(()),
+            Err(_) | Ok((0, _)) => return Err(End(0)), // the parent is done with this worker, or gone
+            Ok(message) => message,
+        };
+        match postcard::take_from_bytes(&inbox[..length]).map_err(|_| End(1))? {
+            (Order::Look, _) => self.look(),
+            (Order::Run(number, header, range), here) => {
+                let there = range.zip(file).map(|(range, file)| Bytes::new(&file, range));
+                let there = there.transpose().map_err(|_| End(1))?; // no room: nothing was begun
+                let note = self.board.begin(number, self.slot).ok_or(End(0))?;
+                self.run(&note, header, there.as_deref().unwrap_or(here), || true).map(drop)
+            }
+        }
+    }
+
+    /// Runs what is on the board, until there is nothing left.
+    fn look(&self) -> Result<(), End> {
+        while let Some(note) = self.board.claim(self.slot) {
+            let (header, arguments) = postcard::take_from_bytes(&note).map_err(|_| End(1))?;
+            let idle = || !self.board.has_notes();
+            if self.run(&note, header, arguments, idle)? {
+                return Ok(());
+            }
+        }
+        self.reply(0, true, Writer::default())
+    }
+    // ANCHOR_END: loop
+
+    /// Says afterwards what came of it, and whether the worker is idle.
+    fn run(
+        &self,
+        note: &Note,
+        header: Header,
+        arguments: &[u8],
+        idle: impl FnOnce() -> bool,
+    ) -> Result<bool, End> {
+        let (mut results, stream) = (Writer::default(), self.stream);
+        Items { header, arguments, results: &mut results, stream, mark: &self.mark }.run();
+        // Whoever has the result of a task can rely on its lines being out.
+        let _ = io::stdout().flush();
+        if !self.board.done(note, self.slot) {
+            return Err(End(0)); // it was cancelled, and this process with it
+        }
+        let idle = idle();
+        self.reply(note.number, idle, results).map(|()| idle)
+    }
+
+    fn reply(&self, number: u64, idle: bool, results: Writer) -> Result<(), End> {
+        ReplyHeader { number, idle, file: None }.send(&self.socket, results).map_err(|_| End(0))
+    }
+}
+
+impl ReplyHeader {
+    /// Waits for room: the parent reads as fast as it can.
+    fn send(mut self, socket: &PrivateFd, results: Writer) -> nix::Result<()> {
+        let results = results.finish().unwrap_or_else(|errno| {
+            let message = format!("result cannot be sent: {}", errno.desc());
+            let (failure, mut bytes) = (Failure::Codec { message }, Writer::default());
+            let _ = append_item(&mut bytes, &Err::<(), _>(failure), "error");
+            bytes.finish().unwrap_or(Parcel::Few(Vec::new()))
+        });
+        self.file = results.file().map(|_| results.len());
+        let header = postcard::to_stdvec(&self).expect("numbers can be encoded");
+        let here = if self.file.is_none() { &results } else { &[][..] };
+        loop {
+            match send_with(socket, [&header, here], results.file(), MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                sent => return sent,
+            }
+        }
+    }
 }

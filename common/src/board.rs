@@ -1,0 +1,285 @@
+//! A board in memory that a process shares with its forks: which note is whose.
+//!
+//! The owner posts notes; any fork claims the oldest. A claim is one compare-and-swap, which writes the claimant
+//! beside the number of the note. So there is no moment at which a note is taken and nobody knows by whom: when
+//! a fork dies, the board says what it held. A note that comes to a fork by another way is assigned to it here, and
+//! claimed when the fork begins. There is no lock that a dead process could keep, and nobody waits for anybody.
+//!
+//! ```text
+//! posted ───────┬──► claimed ──► done ──► (the place is free)
+//! assigned to 3 ┘   by 3 └─► revoked ──────▲
+//!   └─────── withdrawn, lost ──────────────┘
+//! ```
+//!
+//! Forks claim, and say that they are done. All else is the owner's, who keeps in [`Posts`] what the notes are about.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::errno::Errno;
+
+use crate::os::SharedWords;
+
+/// So many notes may be posted at once.
+const PLACES: usize = 64;
+
+/// A note takes so many words; the first says how long it is.
+const WORDS: usize = 32;
+
+/// No note has more bytes.
+pub(crate) const LONGEST: usize = (WORDS - 1) * size_of::<u64>();
+
+/// What has become of a note.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Posted,
+    Assigned(usize),
+    Claimed(usize),
+    Done(usize),
+    Revoked(usize),
+}
+
+/// Bits for who it is.
+const WHO: u32 = 16;
+/// Bits for all that is beside the number: so the oldest note is the smallest of their words.
+const STATE: u32 = WHO + 3;
+
+fn word(number: u64, state: State) -> u64 {
+    let (kind, who) = match state {
+        State::Posted => (0, 0),
+        State::Assigned(who) => (1, who),
+        State::Claimed(who) => (2, who),
+        State::Done(who) => (3, who),
+        State::Revoked(who) => (4, who),
+    };
+    number << STATE | kind << WHO | who as u64
+}
+
+fn is_posted(word: u64) -> bool {
+    word != 0 && word & ((1 << STATE) - 1) == 0
+}
+
+/// The memory.
+pub(crate) struct Board {
+    /// What has become of the note at each place: of the posted, and of the one that each fork is assigned.
+    states: SharedWords,
+    /// The posted notes.
+    notes: SharedWords,
+}
+
+/// A note that this process has claimed.
+pub(crate) struct Note {
+    pub(crate) number: u64,
+    place: usize,
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Deref for Note {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Board {
+    /// For so many forks, which count from 0.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; EINVAL for more forks than it can tell apart.
+    pub(crate) fn new(forks: usize) -> nix::Result<Self> {
+        if forks > 1 << WHO {
+            return Err(Errno::EINVAL);
+        }
+        let states = SharedWords::new(PLACES + forks)?;
+        Ok(Board { states, notes: SharedWords::new(PLACES * WORDS)? })
+    }
+
+    fn note(&self, place: usize) -> &[AtomicU64] {
+        &self.notes[place * WORDS..][..WORDS]
+    }
+
+    /// Whether there is a posted note that nobody has claimed.
+    pub(crate) fn has_notes(&self) -> bool {
+        self.states[..PLACES].iter().any(|state| is_posted(state.load(Ordering::Acquire)))
+    }
+
+    /// Where the oldest of them is, and its number.
+    fn oldest(&self) -> Option<(usize, u64)> {
+        let states = self.states[..PLACES].iter().map(|state| state.load(Ordering::Acquire));
+        let posted = states.enumerate().filter(|(_, word)| is_posted(*word));
+        posted.min_by_key(|(_, word)| *word).map(|(place, word)| (place, word >> STATE))
+    }
+
+    /// It is this fork's now.
+    // ANCHOR: claim
+    pub(crate) fn claim(&self, who: usize) -> Option<Note> {
+        loop {
+            let (place, number) = self.oldest()?;
+            // While the places were looked at, an older one may have come to a place seen before. Whoever
+            // sees a note sees all that were posted earlier, so a second look is sure.
+            if self.oldest() == Some((place, number))
+                && self.turn(place, number, State::Posted, State::Claimed(who))
+            {
+                return Some(self.read(place, number));
+            }
+        }
+    }
+    // ANCHOR_END: claim
+
+    fn read(&self, place: usize, number: u64) -> Note {
+        let (length, words) = self.note(place).split_first().expect("a note has words");
+        let length = (length.load(Ordering::Relaxed) as usize).min(LONGEST);
+        let mut bytes = [0; LONGEST];
+        for (to, from) in bytes[..length].chunks_mut(8).zip(words) {
+            to.copy_from_slice(&from.load(Ordering::Relaxed).to_ne_bytes()[..to.len()]);
+        }
+        Note { number, place, bytes, length }
+    }
+
+    /// The note that this fork was assigned is its own now, unless it was revoked. It has no bytes.
+    pub(crate) fn begin(&self, number: u64, who: usize) -> Option<Note> {
+        let place = PLACES + who;
+        self.turn(place, number, State::Assigned(who), State::Claimed(who)).then_some(Note {
+            number,
+            place,
+            bytes: [0; LONGEST],
+            length: 0,
+        })
+    }
+
+    /// The claimant is done; false if the note was revoked.
+    pub(crate) fn done(&self, note: &Note, who: usize) -> bool {
+        self.turn(note.place, note.number, State::Claimed(who), State::Done(who))
+    }
+
+    /// What was in one state is in another; false if it was not.
+    fn turn(&self, place: usize, number: u64, from: State, to: State) -> bool {
+        let (from, to) = (word(number, from), word(number, to));
+        let (turned, not) = (Ordering::AcqRel, Ordering::Relaxed);
+        self.states[place].compare_exchange(from, to, turned, not).is_ok()
+    }
+
+    fn state(&self, place: usize) -> State {
+        let word = self.states[place].load(Ordering::Acquire);
+        let who = (word & ((1 << WHO) - 1)) as usize;
+        match word >> WHO & 7 {
+            0 => State::Posted,
+            1 => State::Assigned(who),
+            2 => State::Claimed(who),
+            3 => State::Done(who),
+            _ => State::Revoked(who),
+        }
+    }
+}
+
+/// The owner's record: what the notes on the board are about.
+pub(crate) struct Posts<T> {
+    /// By their numbers, each with its place.
+    notes: BTreeMap<u64, (usize, T)>,
+    /// The last number.
+    number: u64,
+    free: Vec<usize>,
+}
+
+impl<T> Posts<T> {
+    pub(crate) fn new() -> Self {
+        Posts { notes: BTreeMap::new(), number: 0, free: (0..PLACES).rev().collect() }
+    }
+
+    /// Whether another note may be posted.
+    pub(crate) fn has_place(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// Posts a note.
+    ///
+    /// # Panics
+    ///
+    /// If there is no place, or the note is longer than [`LONGEST`].
+    pub(crate) fn post(&mut self, board: &Board, bytes: &[u8], about: T) {
+        assert!(bytes.len() <= LONGEST, "a note of {} bytes", bytes.len());
+        let place = self.free.pop().expect("there is a place");
+        let (length, words) = board.note(place).split_first().expect("a note has words");
+        length.store(bytes.len() as u64, Ordering::Relaxed);
+        for (to, from) in words.iter().zip(bytes.chunks(8)) {
+            let mut word = [0; 8];
+            word[..from.len()].copy_from_slice(from);
+            to.store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        }
+        self.put(board, place, State::Posted, about);
+    }
+
+    /// Assigns a note to a fork that has none: the number with which it is told.
+    pub(crate) fn assign(&mut self, board: &Board, who: usize, about: T) -> u64 {
+        self.put(board, PLACES + who, State::Assigned(who), about)
+    }
+
+    fn put(&mut self, board: &Board, place: usize, state: State, about: T) -> u64 {
+        self.number += 1;
+        self.notes.insert(self.number, (place, about));
+        board.states[place].store(word(self.number, state), Ordering::Release);
+        self.number
+    }
+
+    /// Takes a note away that nobody looks at any more.
+    fn take(&mut self, board: &Board, number: u64) -> Option<T> {
+        let (place, about) = self.notes.remove(&number)?;
+        board.states[place].store(0, Ordering::Relaxed);
+        if place < PLACES {
+            self.free.push(place);
+        }
+        Some(about)
+    }
+
+    /// Takes the notes away of which something can be said: what each was about, and that, the oldest first.
+    fn take_all<S>(
+        &mut self,
+        board: &Board,
+        say: impl Fn(u64, usize, &T) -> Option<S>,
+    ) -> Vec<(T, S)> {
+        let notes = self.notes.iter();
+        let said = notes.filter_map(|(&n, (place, about))| Some((n, say(n, *place, about)?)));
+        let said: Vec<_> = said.collect();
+        said.into_iter().filter_map(|(n, said)| Some((self.take(board, n)?, said))).collect()
+    }
+
+    /// What the note was about that a fork says it has done; `None` if it has not.
+    pub(crate) fn done(&mut self, board: &Board, number: u64, who: usize) -> Option<T> {
+        let (place, _) = self.notes.get(&number)?;
+        (board.state(*place) == State::Done(who)).then(|| self.take(board, number))?
+    }
+
+    /// Takes those of some notes away that nobody has claimed, the oldest first.
+    pub(crate) fn withdraw(&mut self, board: &Board, which: impl Fn(&T) -> bool) -> Vec<T> {
+        let taken = self.take_all(board, |number, place, about| {
+            let taken = which(about) && board.turn(place, number, State::Posted, State::Revoked(0));
+            taken.then_some(())
+        });
+        taken.into_iter().map(|(about, ())| about).collect()
+    }
+
+    /// Whether a fork holds one of some notes, and has not done it. If so it must do nothing more.
+    pub(crate) fn revoke(&self, board: &Board, who: usize, which: impl Fn(&T) -> bool) -> bool {
+        self.notes.iter().filter(|(_, (_, about))| which(about)).any(|(&number, &(place, _))| {
+            let revoked = State::Revoked(who);
+            [State::Assigned(who), State::Claimed(who)]
+                .into_iter()
+                .any(|held| board.turn(place, number, held, revoked))
+        })
+    }
+
+    /// What a fork held that is dead, and whether it had begun it.
+    pub(crate) fn lost(&mut self, board: &Board, who: usize) -> Vec<(T, bool)> {
+        self.take_all(board, |_, place, _| match board.state(place) {
+            State::Assigned(held_by) => (held_by == who).then_some(false),
+            State::Claimed(held_by) | State::Done(held_by) | State::Revoked(held_by) => {
+                (held_by == who).then_some(true)
+            }
+            State::Posted => None,
+        })
+    }
+}
