@@ -23,7 +23,10 @@ use crate::pool::{Call, Shared};
 use crate::trace;
 
 pub use codec::Data;
-pub(crate) use codec::{Arguments, Failure, append_item, caught, guarded, results, take_item};
+pub(crate) use codec::{
+    Arguments, Failure, all_results, append_failure, append_item, caught, guarded, results,
+    take_item,
+};
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
 pub(crate) use job::{Job, Order, Task};
@@ -325,7 +328,7 @@ impl Calls {
             let gathered = gathered.clone();
             move |tasks: &Tasks, pid, reply: Result<&[u8]>| {
                 // Decoded by the thread that received it: two replies are decoded side by side.
-                let chunk = reply.and_then(|reply| results(tasks, pid, reply).collect());
+                let chunk = reply.and_then(|reply| all_results(tasks, pid, reply));
                 Gathered::add(&gathered, tasks.range.start / chunksize, chunk);
             }
         };
@@ -368,13 +371,15 @@ impl<R> Gathered<R> {
         }
         this.missing -= 1;
         if this.missing == 0 {
-            let mut chunks: Vec<_> =
-                std::mem::take(&mut this.chunks).into_iter().flatten().collect();
+            let chunks = std::mem::take(&mut this.chunks);
             let error = this.error.take();
             drop(this);
-            let all = || match chunks.len() {
-                1 => chunks.remove(0), // what may be huge is not copied
-                _ => chunks.into_iter().flatten().collect(),
+            let all = || {
+                let mut chunks = Vec::from_iter(chunks.into_iter().flatten()).into_iter();
+                let mut all = chunks.next().unwrap_or_default();
+                all.reserve_exact(chunks.as_slice().iter().map(Vec::len).sum());
+                chunks.for_each(|mut chunk| all.append(&mut chunk));
+                all
             };
             Self::finish(gathered, error.map_or_else(|| Ok(all()), Err));
         }

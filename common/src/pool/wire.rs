@@ -4,8 +4,8 @@
 //! is in a sealed file ([`parcel`](crate::parcel)) whose descriptor comes with it. In `postcard`:
 //!
 //! * a task is a [`Header`], and the arguments one after another;
-//! * a reply is a [`ReplyHeader`], and the results one after another, each a `Result<R, Failure>`;
-//! * a worker's first reply is one such result: whether its initializer went well.
+//! * a reply is a [`ReplyHeader`], and the results one after another, or a `Failure` in place of one;
+//! * a worker's first reply has a `Result<(), Failure>`: whether its initializer went well.
 //!
 //! A function crosses as its address. All workers are forks of one image, so the address means the
 //! same function in each. Only the parent sends addresses: a worker may be broken.
@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Data, Failure, append_item, caught, take_item};
+use crate::calls::{Data, append_failure, append_item, caught, take_item};
 use crate::fork::{ForkMark, exit_now};
 use crate::parcel::{FEW, Writer};
 use crate::random;
@@ -116,14 +116,14 @@ impl Items<'_> {
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let argument = take_item(&mut self.arguments, "argument")?;
-                append_item(self.results, &Ok::<R, Failure>(function(argument)), "result")
+                append_item(self.results, &function(argument), "result")
             }));
             if !self.mark.is_here() {
                 exit_now(0); // a child that the task forked: the reply is the worker's to write
             }
             if let Err(failure) = outcome.unwrap_or_else(|payload| Err(caught(payload))) {
                 self.results.truncate(before);
-                let _ = append_item(self.results, &Err::<(), _>(failure), "error");
+                append_failure(self.results, &failure);
                 if !self.header.call.goes_on {
                     return;
                 }
