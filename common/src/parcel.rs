@@ -8,12 +8,12 @@
 //! whatever has become of its writer. Who receives a file that is not sealed refuses it.
 
 use std::num::NonZeroUsize;
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::fstat;
 use nix::sys::uio::pwrite;
@@ -27,7 +27,7 @@ pub(crate) const FEW: usize = 64 * 1024;
 /// The kernel's unit of memory; a larger page begins where one of these does.
 const PAGE: usize = 64 * 1024;
 
-/// The memory that shows a part of a file.
+/// Memory of its own, that shows a part of a file.
 struct View {
     memory: NonNull<u8>,
     length: NonZeroUsize,
@@ -44,6 +44,15 @@ impl View {
         let (prot, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_SHARED);
         // SAFETY: placed where the kernel likes, it touches nobody's memory.
         let memory = unsafe { mmap(None, length, prot, flags, file, offset as i64)? };
+        Ok(View { memory: memory.cast(), length })
+    }
+
+    /// Of no file.
+    fn blank(length: usize) -> nix::Result<Self> {
+        let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        // SAFETY: as above.
+        let memory = unsafe { mmap_anonymous(None, length, prot, flags)? };
         Ok(View { memory: memory.cast(), length })
     }
 }
@@ -262,6 +271,35 @@ impl Deref for Bytes {
         // SAFETY: mapped with this length, and the seals hold: it neither changes nor shrinks.
         let all = unsafe { std::slice::from_raw_parts(view.memory.as_ptr(), view.length.get()) };
         &all[self.range.clone()]
+    }
+}
+
+/// Room for messages. Unlike a vector of zeros it takes memory, and the time to clear it, only for what
+/// is written to it: most messages are short.
+pub(crate) struct Inbox(View);
+
+impl Inbox {
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn new(length: usize) -> nix::Result<Self> {
+        View::blank(length).map(Inbox)
+    }
+}
+
+impl Deref for Inbox {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: mapped with this length, zero at first, and only this value's to change.
+        unsafe { std::slice::from_raw_parts(self.0.memory.as_ptr(), self.0.length.get()) }
+    }
+}
+
+impl DerefMut for Inbox {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.0.memory.as_ptr(), self.0.length.get()) }
     }
 }
 

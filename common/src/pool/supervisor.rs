@@ -87,12 +87,12 @@ impl Supervisor {
         match self.ask(Request::Fork { slot })? {
             (Answer::Forked(pid), socket) => {
                 // It is not reaped before we ask for that, so the number means this worker.
-                let worker = Pid::from_raw(pid);
-                if let (Some(socket), Ok(pidfd)) = (socket, pidfd(worker)) {
-                    return Ok(Connection::new(worker, socket, pidfd));
+                let connect = |socket| Connection::new(Pid::from_raw(pid), socket);
+                let connection = socket.ok_or(Errno::EMFILE).and_then(connect);
+                if connection.is_err() {
+                    self.ask(Request::Reap { pid })?;
                 }
-                self.ask(Request::Reap { pid })?;
-                Err(Error::System("a worker's descriptors", Errno::EMFILE))
+                connection.map_err(|errno| Error::System("a connection to a worker", errno))
             }
             (Answer::NotForked(errno), _) => {
                 Err(Error::System("forking a worker", Errno::from_raw(errno)))

@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getppid};
 use super::wire::{Header, Items, LONGEST, ReplyHeader};
 use crate::calls::{append_item, caught};
 use crate::fork::{ForkMark, exit_now};
-use crate::parcel::{Bytes, Writer};
+use crate::parcel::{Bytes, Inbox, Writer};
 use crate::private::{PrivateFd, receive_with, send_with};
 use crate::{panics, random};
 
@@ -46,7 +46,7 @@ pub(super) fn run(
     let stream = random::stream();
 
     // ANCHOR: loop
-    let mut inbox = vec![0; LONGEST];
+    let Ok(mut inbox) = Inbox::new(LONGEST) else { return 1 };
     loop {
         let (length, file) = match receive_with(&socket, &mut inbox, MsgFlags::empty()) {
             Err(Errno::EINTR) => continue,
