@@ -185,11 +185,13 @@ pub(crate) struct Posts<T> {
     free: Vec<usize>,
 }
 
-impl<T> Posts<T> {
-    pub(crate) fn new() -> Self {
+impl<T> Default for Posts<T> {
+    fn default() -> Self {
         Posts { notes: BTreeMap::new(), number: 0, free: (0..PLACES).rev().collect() }
     }
+}
 
+impl<T> Posts<T> {
     /// Whether another note may be posted.
     pub(crate) fn has_place(&self) -> bool {
         !self.free.is_empty()

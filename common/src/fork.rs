@@ -169,6 +169,7 @@ impl ForkMark {
     }
 
     /// Whether this process is the one that made the mark.
+    #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 1
     }

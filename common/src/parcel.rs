@@ -8,14 +8,15 @@
 //! whatever has become of its writer. Who receives a file that is not sealed refuses it.
 
 use std::num::NonZeroUsize;
-use std::ops::{Deref, Range};
-use std::ptr::{NonNull, copy_nonoverlapping};
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::mman::{MRemapFlags, MapFlags, ProtFlags, mmap, mremap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::fstat;
+use nix::sys::uio::pwrite;
 use nix::unistd::ftruncate;
 
 use crate::private::{PrivateFd, memfd};
@@ -26,7 +27,7 @@ pub(crate) const FEW: usize = 64 * 1024;
 /// The kernel's unit of memory; a larger page begins where one of these does.
 const PAGE: usize = 64 * 1024;
 
-/// A file of this process and the memory that shows it, or a part of it.
+/// Memory of its own, that shows a part of a file.
 struct View {
     memory: NonNull<u8>,
     length: NonZeroUsize,
@@ -38,11 +39,20 @@ unsafe impl Send for View {}
 unsafe impl Sync for View {}
 
 impl View {
-    fn new(file: &PrivateFd, prot: ProtFlags, offset: usize, length: usize) -> nix::Result<Self> {
+    fn new(file: &PrivateFd, offset: usize, length: usize) -> nix::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let (prot, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_SHARED);
         // SAFETY: placed where the kernel likes, it touches nobody's memory.
-        let memory =
-            unsafe { mmap(None, length, prot, MapFlags::MAP_SHARED, file, offset as i64)? };
+        let memory = unsafe { mmap(None, length, prot, flags, file, offset as i64)? };
+        Ok(View { memory: memory.cast(), length })
+    }
+
+    /// Of no file.
+    fn blank(length: usize) -> nix::Result<Self> {
+        let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let (prot, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        // SAFETY: as above.
+        let memory = unsafe { mmap_anonymous(None, length, prot, flags)? };
         Ok(View { memory: memory.cast(), length })
     }
 }
@@ -57,94 +67,120 @@ impl Drop for View {
 /// Bytes that are being written.
 #[derive(Default)]
 pub(crate) struct Writer {
-    /// All of them, while they are few.
-    few: Vec<u8>,
-    /// The file, once they are many, and how many they are.
-    many: Option<(PrivateFd, View, usize)>,
+    /// The last of them, `FEW` at most.
+    buffer: Vec<u8>,
+    /// The file that those before them are in, once they are many, and how many they are.
+    file: Option<PrivateFd>,
+    filed: usize,
 }
 
 impl Writer {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.many.as_ref().map_or(self.few.len(), |many| many.2)
+        self.filed + self.buffer.len()
+    }
+
+    /// Whether so many more fit into the buffer.
+    #[inline]
+    pub(crate) fn has_room(&self, length: usize) -> bool {
+        self.buffer.len() + length <= FEW
     }
 
     /// # Errors
     ///
     /// If there is no memory or descriptor to be had, or no file may be so large. Nothing is written then.
+    #[inline]
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> nix::Result<()> {
-        let length = self.len().checked_add(bytes.len()).ok_or(Errno::EFBIG)?;
-        if length <= FEW && self.many.is_none() {
-            self.few.extend_from_slice(bytes);
-            return Ok(());
+        if !self.has_room(bytes.len()) {
+            self.flush()?;
+            if bytes.len() > FEW {
+                return self.write(bytes);
+            }
         }
-        if self.many.as_ref().is_none_or(|(_, view, _)| length > view.length.get()) {
-            self.grow(length)?;
+        match bytes {
+            // Numbers, for the most part: to call `memcpy` takes longer.
+            [_] | [_, _] | [_, _, _] => bytes.iter().for_each(|byte| self.buffer.push(*byte)),
+            _ => self.buffer.extend_from_slice(bytes),
         }
-        let (_, view, here) = self.many.as_mut().expect("it has grown");
-        // SAFETY: the mapping has room for `length` bytes, and nobody else writes to it.
-        unsafe {
-            copy_nonoverlapping(bytes.as_ptr(), view.memory.as_ptr().add(*here), bytes.len())
-        };
-        *here = length;
         Ok(())
     }
 
-    /// Makes room for so many bytes, and more. The kernel takes memory for those only that are written.
+    /// Moves the buffer's bytes to the file.
     #[cold]
-    fn grow(&mut self, length: usize) -> nix::Result<()> {
+    fn flush(&mut self) -> nix::Result<()> {
+        let bytes = std::mem::take(&mut self.buffer);
+        let written = self.write(&bytes);
+        self.buffer = bytes;
+        written.map(|()| self.buffer.clear())
+    }
+
+    /// Adds bytes to the file. Not by way of a mapping: the kernel would clear each page before it is
+    /// filled, be asked for each by a page fault, and answer with SIGBUS if it has none left.
+    fn write(&mut self, mut bytes: &[u8]) -> nix::Result<()> {
+        let end = self.filed.checked_add(bytes.len()).ok_or(Errno::EFBIG)?;
         // Whoever makes a file longer than this process may is killed by SIGXFSZ.
         let (longest, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
-        let longest = usize::try_from(longest).unwrap_or(usize::MAX).min(isize::MAX as usize);
-        let room = length.saturating_mul(2).min(longest);
-        if room < length {
+        if end as u64 > longest {
             return Err(Errno::EFBIG);
         }
-        match &mut self.many {
-            Some((file, view, _)) => {
-                ftruncate(&*file, room as i64)?;
-                let new = NonZeroUsize::new(room).ok_or(Errno::EFBIG)?;
-                let (old, may_move) = (view.memory.cast(), MRemapFlags::MREMAP_MAYMOVE);
-                // SAFETY: mapped with this length, and nobody borrows from it now.
-                view.memory =
-                    unsafe { mremap(old, view.length.get(), room, may_move, None)? }.cast();
-                view.length = new;
-            }
-            None => {
-                let file = memfd()?;
-                ftruncate(&file, room as i64)?;
-                let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-                let (view, few) = (View::new(&file, prot, 0, room)?, std::mem::take(&mut self.few));
-                self.many = Some((file, view, 0));
-                self.extend(&few)?;
+        if self.file.is_none() {
+            self.file = Some(memfd()?);
+        }
+        let file = self.file.as_ref().expect("it was just made");
+        while !bytes.is_empty() {
+            match pwrite(file, bytes, (end - bytes.len()) as i64) {
+                Ok(0) => return Err(Errno::EFBIG),
+                Ok(written) => bytes = &bytes[written..],
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
             }
         }
+        self.filed = end;
         Ok(())
     }
 
-    /// Writes over bytes that are there.
+    /// Puts bytes before those that were added last and are in the buffer.
     ///
     /// # Panics
     ///
     /// If they are not.
-    pub(crate) fn overwrite(&mut self, at: usize, bytes: &[u8]) {
-        assert!(at + bytes.len() <= self.len());
-        match &self.many {
-            None => self.few[at..at + bytes.len()].copy_from_slice(bytes),
-            Some((_, view, _)) => {
-                // SAFETY: inside the mapping, as was just seen.
-                unsafe {
-                    copy_nonoverlapping(bytes.as_ptr(), view.memory.as_ptr().add(at), bytes.len())
-                };
-            }
+    pub(crate) fn insert(&mut self, at: usize, bytes: &[u8]) {
+        let at = at - self.filed;
+        self.buffer.splice(at..at, bytes.iter().copied());
+    }
+
+    /// Writes over bytes that are there, all of them in the file or all in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written to.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    #[inline]
+    pub(crate) fn overwrite(&mut self, at: usize, bytes: &[u8]) -> nix::Result<()> {
+        if at < self.filed {
+            return self.rewrite(at, bytes);
         }
+        let at = at - self.filed;
+        self.buffer[at..at + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    #[cold]
+    fn rewrite(&mut self, at: usize, bytes: &[u8]) -> nix::Result<()> {
+        assert!(at + bytes.len() <= self.filed);
+        let end = std::mem::replace(&mut self.filed, at);
+        let written = self.write(bytes);
+        self.filed = end;
+        written
     }
 
     /// Forgets the bytes from here on.
     pub(crate) fn truncate(&mut self, length: usize) {
-        match &mut self.many {
-            None => self.few.truncate(length),
-            Some(many) => many.2 = length.min(many.2),
-        }
+        self.buffer.truncate(length.saturating_sub(self.filed));
+        self.filed = self.filed.min(length);
     }
 
     /// They can be sent now, and not be changed any more.
@@ -152,12 +188,14 @@ impl Writer {
     /// # Errors
     ///
     /// If the memory is refused that it takes to read them here.
-    pub(crate) fn finish(self) -> nix::Result<Parcel> {
-        let Some((file, view, length)) = self.many else { return Ok(Parcel::Few(self.few)) };
-        drop(view); // what can still be written to cannot be sealed
-        ftruncate(&file, length as i64)?;
+    pub(crate) fn finish(mut self) -> nix::Result<Parcel> {
+        if self.file.is_some() {
+            self.flush()?;
+        }
+        let Some(file) = self.file else { return Ok(Parcel::Few(self.buffer)) };
+        ftruncate(&file, self.filed as i64)?;
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals()))?;
-        let bytes = Bytes::new(&file, 0..length)?;
+        let bytes = Bytes::new(&file, 0..self.filed)?;
         Ok(Parcel::Many(file, bytes))
     }
 }
@@ -219,7 +257,7 @@ impl Bytes {
         let begin = range.start - range.start % PAGE;
         let view = match range.is_empty() {
             true => None,
-            false => Some(View::new(file, ProtFlags::PROT_READ, begin, range.end - begin)?),
+            false => Some(View::new(file, begin, range.end - begin)?),
         };
         Ok(Bytes { view, range: range.start - begin..range.end - begin })
     }
@@ -233,6 +271,35 @@ impl Deref for Bytes {
         // SAFETY: mapped with this length, and the seals hold: it neither changes nor shrinks.
         let all = unsafe { std::slice::from_raw_parts(view.memory.as_ptr(), view.length.get()) };
         &all[self.range.clone()]
+    }
+}
+
+/// Room for messages. Unlike a vector of zeros it takes memory, and the time to clear it, only for what
+/// is written to it: most messages are short.
+pub(crate) struct Inbox(View);
+
+impl Inbox {
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn new(length: usize) -> nix::Result<Self> {
+        View::blank(length).map(Inbox)
+    }
+}
+
+impl Deref for Inbox {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: mapped with this length, zero at first, and only this value's to change.
+        unsafe { std::slice::from_raw_parts(self.0.memory.as_ptr(), self.0.length.get()) }
+    }
+}
+
+impl DerefMut for Inbox {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.0.memory.as_ptr(), self.0.length.get()) }
     }
 }
 
@@ -273,8 +340,24 @@ mod tests {
         writer.extend(&[1; 2 * FEW]).unwrap();
         writer.truncate(3);
         writer.extend(&[2, 2]).unwrap();
-        writer.overwrite(1, &[7]);
+        writer.overwrite(1, &[7]).unwrap();
         assert_eq!(*writer.finish().unwrap(), [1, 7, 1, 2, 2]);
+    }
+
+    #[test]
+    fn bytes_are_put_before_others_and_written_over() {
+        for filed in [0, 3 * FEW] {
+            let mut writer = Writer::default();
+            writer.extend(&vec![1; filed]).unwrap();
+            writer.extend(&[2; 2]).unwrap();
+            writer.insert(filed, &[3; FEW]); // the buffer may be longer for once
+            assert!(!writer.has_room(1));
+            writer.extend(&[4]).unwrap();
+            writer.overwrite(filed, &[5; 2]).unwrap(); // in the file
+            writer.overwrite(filed + FEW + 2, &[6]).unwrap(); // in the buffer
+            let parts = [&vec![1; filed][..], &[5; 2], &[3; FEW - 2], &[2; 2], &[6]];
+            assert!(*writer.finish().unwrap() == parts.concat(), "{filed}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ use nix::sys::socket::{
     sendmsg, socketpair,
 };
 use nix::unistd::Pid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 static OWN: Mutex<Own> = Mutex::new(Own { descriptors: Vec::new(), daemons: Vec::new() });
 
@@ -167,6 +169,25 @@ pub(crate) fn receive_with(
         _ => None,
     };
     Ok((message.bytes, fd))
+}
+
+/// Sends a small value as a message, and a descriptor with it. Does not wait for room.
+pub(crate) fn send_value(
+    socket: &PrivateFd,
+    value: &impl Serialize,
+    fd: Option<&PrivateFd>,
+) -> nix::Result<()> {
+    let value = postcard::to_stdvec(value).map_err(|_| Errno::EINVAL)?;
+    send_with(socket, [&value, &[]], fd, MsgFlags::MSG_DONTWAIT)
+}
+
+/// A small value that is there, and the descriptor with it; no value at the end of file.
+pub(crate) fn receive_value<T: DeserializeOwned>(
+    socket: &PrivateFd,
+) -> nix::Result<(Option<T>, Option<PrivateFd>)> {
+    let mut bytes = [0; 64];
+    let (length, fd) = receive_with(socket, &mut bytes, MsgFlags::MSG_DONTWAIT)?;
+    Ok((postcard::from_bytes(&bytes[..length]).ok(), fd))
 }
 
 impl AsFd for PrivateFd {

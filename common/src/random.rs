@@ -13,16 +13,21 @@
 //!   equal, so no two tasks draw the same numbers. None of them depends on which worker ran the
 //!   task or when, so a second run draws the same numbers again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rand::rngs::{StdRng, SysRng};
 use rand::{SeedableRng, TryRng};
 
 // Statics, because a fork hands them down to the child without any further work. Atomics and no
 // mutex: a mutex that another thread holds at the fork stays locked in the child for ever.
-// Relaxed, because each is a value of its own and none of them publishes other memory.
+// Relaxed, because none of them publishes other memory, and nobody enters a lineage while another
+// thread asks for it.
 static SEEDED: AtomicBool = AtomicBool::new(false);
-static STREAM: AtomicU64 = AtomicU64::new(0);
+/// Where this process is: so many steps below a base.
+static BASE: AtomicU64 = AtomicU64::new(0);
+static STEPS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+/// How many generators were made here.
 static DRAWS: AtomicU64 = AtomicU64::new(0);
 
 /// Chooses between random numbers that repeat and those that do not, for this process and for
@@ -91,14 +96,20 @@ pub fn rng() -> StdRng {
 ///
 /// Who enters is responsible for distinct paths; equal paths below equal bases draw equal
 /// numbers.
+#[inline]
 pub(crate) fn enter(base: u64, path: &[u64]) {
-    STREAM.store(mix(base, path), Ordering::Relaxed);
+    assert!(path.len() <= STEPS.len());
+    BASE.store(base, Ordering::Relaxed);
+    DEPTH.store(path.len(), Ordering::Relaxed);
+    STEPS.iter().zip(path).for_each(|(step, &p)| step.store(p, Ordering::Relaxed));
     DRAWS.store(0, Ordering::Relaxed);
 }
 
-/// The lineage that this process is in now.
+/// The lineage that this process is in now, as one number: worked out for those who ask, which most
+/// tasks do not.
 pub(crate) fn stream() -> u64 {
-    STREAM.load(Ordering::Relaxed)
+    let path = STEPS.each_ref().map(|step| step.load(Ordering::Relaxed));
+    mix(BASE.load(Ordering::Relaxed), &path[..DEPTH.load(Ordering::Relaxed)])
 }
 
 /// One number that stands for a base and a path.

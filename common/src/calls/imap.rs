@@ -7,9 +7,9 @@ use std::vec::IntoIter;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use super::call::Call;
 use super::job::{Job, Order};
 use super::{Arguments, Calls, Data, Error, Result, results};
-use crate::pool::Call;
 use crate::trace::{self, Kind};
 
 /// The results of [`imap`](Calls::imap) or [`imap_unordered`](Calls::imap_unordered), one for each

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::call::Call;
 use super::codec::Arguments;
 use super::error::{Error, Result, Tasks};
 use crate::board;
 use crate::parcel::FEW;
-use crate::pool::Call;
 use crate::private::PrivateFd;
 
 /// A call, or as much of one as is submitted at once.
@@ -29,17 +29,27 @@ const HEADER: usize = 64;
 pub(crate) type Answer = Box<dyn Fn(&Tasks, u32, Result<&[u8]>) + Send + Sync>;
 
 impl Job {
+    /// How many tasks it has.
+    pub(crate) fn tasks(&self) -> usize {
+        self.arguments.count().div_ceil(self.chunksize)
+    }
+
+    /// Which of the arguments are a task's.
+    fn range(&self, index: usize) -> Range<usize> {
+        let start = index * self.chunksize;
+        start..self.arguments.count().min(start.saturating_add(self.chunksize))
+    }
+
     /// The encoded arguments of a task that any worker may take from the [board](crate::board). They are few;
     /// nobody needs to know when it begins, as for a limit; and nothing of the program runs between its answer
     /// and the next.
     pub(crate) fn for_board(&self, index: usize) -> Option<&[u8]> {
-        let (order, bounds) = (&self.order, &self.arguments.bounds);
-        let start = index.checked_mul(self.chunksize)?;
-        let end = self.arguments.count().min(start.saturating_add(self.chunksize));
+        let (order, bounds, range) = (&self.order, &self.arguments.bounds, self.range(index));
         let apart =
             order.limit.is_some() || order.callback || order.cancelled.load(Ordering::Acquire);
-        let few = start < end && bounds[end] - bounds[start] <= board::LONGEST - HEADER;
-        (few && !apart).then(|| &self.arguments.bytes[bounds[start]..bounds[end]])
+        let place = bounds[range.start]..bounds[range.end];
+        let few = place.len() <= board::LONGEST - HEADER;
+        (few && !apart).then(|| &self.arguments.bytes[place])
     }
 
     /// The encoded arguments of a task: themselves, or the file that they are in, and where.
@@ -85,16 +95,14 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// The tasks of a job, one by one: those of a million are never there all at once.
-    pub(crate) fn of(job: &Arc<Job>, index: usize) -> Option<Task> {
-        let start = index.checked_mul(job.chunksize)?;
-        let end = job.arguments.count().min(start.saturating_add(job.chunksize));
-        (start < end).then(|| Task {
-            job: job.clone(),
-            range: start..end,
-            deaths: 0,
-            answered: false,
-        })
+    /// One of the tasks of a job: those of a million are never there all at once.
+    ///
+    /// # Panics
+    ///
+    /// If it has not so many.
+    pub(crate) fn of(job: &Arc<Job>, index: usize) -> Task {
+        assert!(index < job.tasks());
+        Task { job: job.clone(), range: job.range(index), deaths: 0, answered: false }
     }
 
     pub(crate) fn order(&self) -> &Order {

@@ -1,12 +1,14 @@
 //! What a pool can be asked, and what it answers: `map`, `apply`, `imap` and their kin.
 //!
 //! * this file: the calls and their options; the answer of a call is put together here
+//! * `call`: a function as it crosses to a worker, and what the worker does with it
 //! * `codec`: arguments and results as bytes
 //! * `job`: what a call asks of the pool, and its tasks
 //! * `imap`: results while the input is still being read
 //! * `result`: an answer that is on its way
 //! * `error`: what can become of a task other than its result
 
+mod call;
 mod codec;
 mod error;
 mod imap;
@@ -19,11 +21,15 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use crate::pool::{Call, Shared};
+use crate::pool::Shared;
 use crate::trace;
 
+pub(crate) use call::{Call, Header, Items};
 pub use codec::Data;
-pub(crate) use codec::{Arguments, Failure, append_item, caught, guarded, results, take_item};
+pub(crate) use codec::{
+    Arguments, Failure, all_results, append_failure, append_item, caught, guarded, results,
+    take_item,
+};
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
 pub(crate) use job::{Job, Order, Task};
@@ -321,7 +327,7 @@ impl Calls {
             let gathered = gathered.clone();
             move |tasks: &Tasks, pid, reply: Result<&[u8]>| {
                 // Decoded by the thread that received it: two replies are decoded side by side.
-                let chunk = reply.and_then(|reply| results(tasks, pid, reply).collect());
+                let chunk = reply.and_then(|reply| all_results(tasks, pid, reply));
                 Gathered::add(&gathered, tasks.range.start / chunksize, chunk);
             }
         };
@@ -364,13 +370,15 @@ impl<R> Gathered<R> {
         }
         this.missing -= 1;
         if this.missing == 0 {
-            let mut chunks: Vec<_> =
-                std::mem::take(&mut this.chunks).into_iter().flatten().collect();
+            let chunks = std::mem::take(&mut this.chunks);
             let error = this.error.take();
             drop(this);
-            let all = || match chunks.len() {
-                1 => chunks.remove(0), // what may be huge is not copied
-                _ => chunks.into_iter().flatten().collect(),
+            let all = || {
+                let mut chunks = Vec::from_iter(chunks.into_iter().flatten()).into_iter();
+                let mut all = chunks.next().unwrap_or_default();
+                all.reserve_exact(chunks.as_slice().iter().map(Vec::len).sum());
+                chunks.for_each(|mut chunk| all.append(&mut chunk));
+                all
             };
             Self::finish(gathered, error.map_or_else(|| Ok(all()), Err));
         }

@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 use super::wire::{LONGEST, Order, ReplyHeader};
 use crate::calls::Error;
 use crate::os;
-use crate::parcel::Bytes;
-use crate::private::{PrivateFd, receive_with, send_with};
+use crate::parcel::{Bytes, Inbox};
+use crate::private::{PrivateFd, pidfd, receive_with, send_with};
 
 /// Why there is no reply.
 pub(super) enum Halt {
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     pub(super) pid: Pid,
     socket: PrivateFd,
     pub(super) pidfd: Arc<PrivateFd>,
-    inbox: Vec<u8>,
+    inbox: Inbox,
 }
 
 /// What a worker has sent.
@@ -60,8 +60,9 @@ impl Reply<'_> {
 }
 
 impl Connection {
-    pub(super) fn new(pid: Pid, socket: PrivateFd, pidfd: PrivateFd) -> Self {
-        Connection { pid, socket, pidfd: Arc::new(pidfd), inbox: vec![0; LONGEST] }
+    /// With a worker that is not reaped meanwhile.
+    pub(super) fn new(pid: Pid, socket: PrivateFd) -> nix::Result<Self> {
+        Ok(Connection { pid, socket, pidfd: Arc::new(pidfd(pid)?), inbox: Inbox::new(LONGEST)? })
     }
 
     /// Sends an order, what belongs to it, and a file. It need not wait for room: the worker has

@@ -17,8 +17,8 @@ use nix::unistd::Pid;
 use super::Shared;
 use super::connection::{Connection, Halt, Until};
 use super::queue::{Next, Phase};
-use super::wire::{Header, Order};
-use crate::calls::{Error, Failure, Job, Result, Task, guarded, take_item};
+use super::wire::Order;
+use crate::calls::{Error, Failure, Header, Job, Result, Task, guarded, take_item};
 use crate::console::Role;
 use crate::private::PrivateFd;
 use crate::{ExitStatus, os, trace};
@@ -79,7 +79,7 @@ impl Handler {
     /// Sees the one task of a job through on the thread of a caller, and hands the handler back.
     pub(super) fn lent(mut self, job: &Arc<Job>, shared: &Shared) {
         let (slot, thread) = (self.slot, self.thread.clone());
-        let task = Task::of(job, 0).expect("a job has a task");
+        let task = Task::of(job, 0);
         if let Err(cause) = guarded(|| self.attend(Some(task), shared)) {
             shared.end(cause);
         }

@@ -78,7 +78,6 @@ use nix::errno::Errno;
 use crate::board::Board;
 use crate::calls::Job;
 pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
-pub(crate) use wire::Call;
 
 use crate::private::{PrivateFd, eventfd};
 use crate::{panics, random};

@@ -10,14 +10,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::handler::{Handler, TRIES};
-use super::wire::Header;
 use crate::board::{Board, Posts};
-use crate::calls::{Error, Job, Result, Task};
+use crate::calls::{Error, Header, Job, Result, Task};
 
 /// How far the pool's life has gone. It only ever goes on.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) enum Phase {
     /// Takes calls.
+    #[default]
     Running,
     /// Takes no calls. What was begun goes on, an `imap` that is being read included.
     Closed,
@@ -35,6 +35,7 @@ pub(super) struct Queue {
 }
 
 // ANCHOR: state
+#[derive(Default)]
 struct State {
     phase: Phase,
     /// Tasks that a worker was sent, and died before it began. They are the oldest.
@@ -77,18 +78,22 @@ impl State {
         free.map(call).collect()
     }
 
+    /// The call whose task is next, and the number of that task.
+    fn front(&mut self) -> Option<&mut (Arc<Job>, usize)> {
+        while let Some((job, next)) = self.jobs.front()
+            && *next == job.tasks()
+        {
+            self.jobs.pop_front();
+        }
+        self.jobs.front_mut()
+    }
+
     fn pop(&mut self) -> Option<Task> {
-        if let Some(task) = self.returned.pop_front() {
-            return Some(task);
-        }
-        while let Some((job, next)) = self.jobs.front_mut() {
+        self.returned.pop_front().or_else(|| {
+            let (job, next) = self.front()?;
             *next += 1;
-            match Task::of(job, *next - 1) {
-                None => _ = self.jobs.pop_front(),
-                task => return task,
-            }
-        }
-        None
+            Some(Task::of(job, *next - 1))
+        })
     }
 }
 
@@ -104,14 +109,7 @@ pub(super) enum Next {
 
 impl Queue {
     pub(super) fn new(board: Board, shares: bool) -> Self {
-        let state = State {
-            phase: Phase::Running,
-            returned: VecDeque::new(),
-            jobs: VecDeque::new(),
-            posts: Posts::new(),
-            idle: Vec::new(),
-        };
-        Queue { board, shares, state: Mutex::new(state) }
+        Queue { board, shares, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,7 +124,7 @@ impl Queue {
     pub(super) fn submit(&self, job: Arc<Job>, going_on: bool) -> Result<Vec<usize>> {
         let mut state = self.lock();
         state.admit(going_on)?;
-        let tasks = job.arguments.count().div_ceil(job.chunksize);
+        let tasks = job.tasks();
         state.jobs.push_back((job, 0));
         self.post(&mut state);
         Ok(state.call(tasks))
@@ -134,16 +132,17 @@ impl Queue {
 
     /// Puts the next tasks on the board, as long as they may go there and find a place.
     fn post(&self, state: &mut State) {
-        while let Some((job, next)) = state.jobs.front_mut()
-            && let Some(arguments) = job.for_board(*next)
-            && self.shares
+        while self.shares
             && state.returned.is_empty()
             && state.posts.has_place()
+            && let Some((job, next)) = state.front()
+            && let Some(arguments) = job.for_board(*next)
         {
-            let task = Task::of(job, *next).expect("it has arguments");
-            let header = postcard::to_stdvec(&Header::of(&task)).expect("numbers can be encoded");
-            state.posts.post(&self.board, &[&header, arguments].concat(), task);
+            let task = Task::of(job, *next);
             *next += 1;
+            let header = postcard::to_stdvec(&Header::of(&task)).expect("numbers can be encoded");
+            let note = [&header, arguments].concat();
+            state.posts.post(&self.board, &note, task);
         }
     }
 
@@ -231,7 +230,7 @@ impl Queue {
     /// Takes a borrowed handler back, and says whether its thread must come for it.
     pub(super) fn hand_back(&self, handler: Handler) -> bool {
         let mut state = self.lock();
-        let queued = !(state.returned.is_empty() && state.jobs.is_empty());
+        let queued = !state.returned.is_empty() || state.front().is_some();
         let tasks = queued || self.board.has_notes();
         let called = tasks || state.phase != Phase::Running || !handler.started;
         state.idle.push(Idle { handler, called });

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{MsgFlags, Shutdown, SockType, shutdown};
+use nix::sys::socket::{Shutdown, SockType, shutdown};
 use nix::unistd::Pid;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
@@ -24,7 +23,7 @@ use crate::board::Board;
 use crate::calls::{Error, Result};
 use crate::console::Role;
 use crate::fork::{Interrupt, fork, ignore};
-use crate::private::{PrivateFd, pidfd, receive_with, send_with, socket_pair};
+use crate::private::{PrivateFd, pidfd, receive_value, send_value, socket_pair};
 use crate::{ExitStatus, os, random};
 
 /// What workers get between SIGTERM and SIGKILL.
@@ -87,12 +86,12 @@ impl Supervisor {
         match self.ask(Request::Fork { slot })? {
             (Answer::Forked(pid), socket) => {
                 // It is not reaped before we ask for that, so the number means this worker.
-                let worker = Pid::from_raw(pid);
-                if let (Some(socket), Ok(pidfd)) = (socket, pidfd(worker)) {
-                    return Ok(Connection::new(worker, socket, pidfd));
+                let connect = |socket| Connection::new(Pid::from_raw(pid), socket);
+                let connection = socket.ok_or(Errno::EMFILE).and_then(connect);
+                if connection.is_err() {
+                    self.ask(Request::Reap { pid })?;
                 }
-                self.ask(Request::Reap { pid })?;
-                Err(Error::System("a worker's descriptors", Errno::EMFILE))
+                connection.map_err(|errno| Error::System("a connection to a worker", errno))
             }
             (Answer::NotForked(errno), _) => {
                 Err(Error::System("forking a worker", Errno::from_raw(errno)))
@@ -111,13 +110,11 @@ impl Supervisor {
 
     fn ask(&self, request: Request) -> Result<(Answer, Option<PrivateFd>)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = postcard::to_stdvec(&request).expect("a request has no form that fails");
-        send_with(&self.control, [&request, &[]], None, MsgFlags::MSG_DONTWAIT)
-            .map_err(|_| Error::SupervisorDied)?;
+        send_value(&self.control, &request, None).map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
         let ends = [&self.control, &self.pidfd];
         os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
-        let (answer, fd) = receive(&self.control).map_err(|_| Error::SupervisorDied)?;
+        let (answer, fd) = receive_value(&self.control).map_err(|_| Error::SupervisorDied)?;
         Ok((answer.ok_or(Error::SupervisorDied)?, fd))
     }
 
@@ -150,7 +147,7 @@ fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Op
         if fds[1].any() == Some(true) {
             break;
         }
-        let request = match receive(control) {
+        let request = match receive_value(control) {
             Ok((request, _)) => request,
             Err(Errno::EINTR | Errno::EAGAIN) => continue,
             Err(_) => break,
@@ -161,18 +158,18 @@ fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Op
                 match fork_worker(slot, |socket| worker::run(socket, me, place, initializer)) {
                     Ok((pid, pidfd, socket)) => {
                         let answer = Answer::Forked(pid.as_raw());
-                        let sent = reply(control, answer, Some(&socket));
+                        let sent = send_value(control, &answer, Some(&socket));
                         workers.push((pid, pidfd));
                         sent
                     }
-                    Err(errno) => reply(control, Answer::NotForked(errno as i32), None),
+                    Err(errno) => send_value(control, &Answer::NotForked(errno as i32), None),
                 }
             }
             Some(Request::Reap { pid }) => {
                 // Only one that was not reaped yet: the number may mean somebody else by now.
                 let worker = workers.iter().position(|(worker, _)| worker.as_raw() == pid);
                 let status = worker.map(|worker| end(workers.swap_remove(worker).0));
-                reply(control, Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
+                send_value(control, &Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
             }
             None => break, // the end of file
         };
@@ -212,18 +209,4 @@ fn fork_worker(
 fn end(pid: Pid) -> ExitStatus {
     let _ = kill(pid, Signal::SIGKILL);
     os::reap_pid(pid)
-}
-
-fn reply(control: &PrivateFd, answer: Answer, fd: Option<&PrivateFd>) -> nix::Result<()> {
-    let answer = postcard::to_stdvec(&answer).expect("an answer has no form that fails");
-    send_with(control, [&answer, &[]], fd, MsgFlags::MSG_DONTWAIT)
-}
-
-/// A message that is there, and the descriptor with it; no message at the end of file.
-fn receive<T: DeserializeOwned>(
-    control: &PrivateFd,
-) -> nix::Result<(Option<T>, Option<PrivateFd>)> {
-    let mut bytes = [0; 64];
-    let (length, fd) = receive_with(control, &mut bytes, MsgFlags::MSG_DONTWAIT)?;
-    Ok((postcard::from_bytes(&bytes[..length]).ok(), fd))
 }

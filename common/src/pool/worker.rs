@@ -9,11 +9,11 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, getppid};
 
-use super::wire::{Header, Items, LONGEST, Order, ReplyHeader};
+use super::wire::{LONGEST, Order, ReplyHeader};
 use crate::board::{Board, Note};
-use crate::calls::{Failure, append_item, caught};
+use crate::calls::{Failure, Header, Items, append_failure, append_item, caught};
 use crate::fork::{ForkMark, exit_now};
-use crate::parcel::{Bytes, Parcel, Writer};
+use crate::parcel::{Bytes, Inbox, Parcel, Writer};
 use crate::private::{PrivateFd, receive_with, send_with};
 use crate::{panics, random};
 
@@ -38,9 +38,9 @@ pub(super) fn run(
     }
     let (mut hello, went_well) = (Writer::default(), started.is_ok());
     let _ = append_item(&mut hello, &started, "hello");
-    let hello = ReplyHeader { number: 0, idle: true, file: None }.send(&socket, hello);
+    let hello = reply(&socket, 0, true, hello);
     let (Ok(()), true, Ok(mark)) = (hello, went_well, mark) else { return 1 };
-    let (stream, mut inbox) = (random::stream(), vec![0; LONGEST]);
+    let (stream, Ok(mut inbox)) = (random::stream(), Inbox::new(LONGEST)) else { return 1 };
     let worker = Worker { socket, board, slot, mark, stream };
     loop {
         if let Err(End(code)) = worker.obey(&mut inbox) {
@@ -91,7 +91,7 @@ impl Worker<'_> {
                 return Ok(());
             }
         }
-        self.reply(0, true, Writer::default())
+        reply(&self.socket, 0, true, Writer::default())
     }
     // ANCHOR_END: loop
 
@@ -111,31 +111,25 @@ impl Worker<'_> {
             return Err(End(0)); // it was cancelled, and this process with it
         }
         let idle = idle();
-        self.reply(note.number, idle, results).map(|()| idle)
-    }
-
-    fn reply(&self, number: u64, idle: bool, results: Writer) -> Result<(), End> {
-        ReplyHeader { number, idle, file: None }.send(&self.socket, results).map_err(|_| End(0))
+        reply(&self.socket, note.number, idle, results).map(|()| idle)
     }
 }
 
-impl ReplyHeader {
-    /// Waits for room: the parent reads as fast as it can.
-    fn send(mut self, socket: &PrivateFd, results: Writer) -> nix::Result<()> {
-        let results = results.finish().unwrap_or_else(|errno| {
-            let message = format!("result cannot be sent: {}", errno.desc());
-            let (failure, mut bytes) = (Failure::Codec { message }, Writer::default());
-            let _ = append_item(&mut bytes, &Err::<(), _>(failure), "error");
-            bytes.finish().unwrap_or(Parcel::Few(Vec::new()))
-        });
-        self.file = results.file().map(|_| results.len());
-        let header = postcard::to_stdvec(&self).expect("numbers can be encoded");
-        let here = if self.file.is_none() { &results } else { &[][..] };
-        loop {
-            match send_with(socket, [&header, here], results.file(), MsgFlags::empty()) {
-                Err(Errno::EINTR) => {}
-                sent => return sent,
-            }
+/// Waits for room: the parent reads as fast as it can.
+fn reply(socket: &PrivateFd, number: u64, idle: bool, results: Writer) -> Result<(), End> {
+    let results = results.finish().unwrap_or_else(|errno| {
+        let (mut instead, message) = (Writer::default(), format!("result: {}", errno.desc()));
+        append_failure(&mut instead, &Failure::Codec { message });
+        instead.finish().unwrap_or(Parcel::Few(Vec::new()))
+    });
+    let (file, length) = (results.file(), results.len());
+    let header = ReplyHeader { number, idle, file: file.map(|_| length) };
+    let header = postcard::to_stdvec(&header).expect("numbers can be encoded");
+    let here = if file.is_none() { &results } else { &[][..] };
+    while let Err(errno) = send_with(socket, [&header, here], file, MsgFlags::empty()) {
+        if errno != Errno::EINTR {
+            return Err(End(0)); // the parent is gone
         }
     }
+    Ok(())
 }

@@ -9,7 +9,6 @@ use common::{
     pool::Error,
 };
 use nix::{
-    errno::Errno,
     fcntl::{FcntlArg, SealFlag, fcntl},
     libc,
     sys::{
