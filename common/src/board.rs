@@ -285,3 +285,123 @@ impl<T> Posts<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn notes_of_every_length_are_claimed_in_order_and_freed() {
+        let (board, mut posts) = (Board::new(1).unwrap(), Posts::default());
+        let bytes = |length: usize| (0..length).map(|i| (i * 7) as u8).collect::<Vec<_>>();
+        for length in 0..=LONGEST {
+            posts.post(&board, &bytes(length), length);
+            posts.post(&board, &[], usize::MAX);
+            for (expected, about) in [(bytes(length), length), (Vec::new(), usize::MAX)] {
+                let note = board.claim(0).unwrap();
+                assert_eq!(*note, expected);
+                assert_eq!(posts.done(&board, note.number, 0), None, "it has not said so");
+                assert!(board.done(&note, 0));
+                assert_eq!(posts.done(&board, note.number, 0), Some(about));
+                assert_eq!(posts.done(&board, note.number, 0), None, "only once");
+            }
+            assert!(!board.has_notes() && board.claim(0).is_none());
+        }
+    }
+
+    #[test]
+    fn nobody_is_done_with_what_is_anothers() {
+        let (board, mut posts) = (Board::new(2).unwrap(), Posts::default());
+        posts.post(&board, &[], 'a');
+        let note = board.claim(1).unwrap();
+        assert!(!board.done(&note, 0));
+        assert!(board.done(&note, 1));
+        assert_eq!(posts.done(&board, note.number, 0), None);
+        assert_eq!(posts.done(&board, note.number + 1, 1), None);
+        assert_eq!(posts.done(&board, note.number, 1), Some('a'));
+    }
+
+    #[test]
+    fn what_a_dead_fork_held_is_known_and_nothing_else_is_lost() {
+        let (board, mut posts) = (Board::new(3).unwrap(), Posts::default());
+        "abcd".chars().for_each(|about| posts.post(&board, &[], about));
+        let [a, b, _] = [0, 1, 0].map(|who| board.claim(who).unwrap());
+        assert!(board.done(&a, 0)); // and died before it could tell
+        posts.assign(&board, 0, 'x');
+        let y = posts.assign(&board, 2, 'y');
+        assert_eq!(posts.lost(&board, 0), [('a', true), ('c', true), ('x', false)]);
+        assert_eq!(posts.lost(&board, 0), []);
+        assert!(board.begin(y, 2).is_some());
+        assert_eq!(posts.lost(&board, 2), [('y', true)]);
+        assert!(board.done(&b, 1));
+        assert_eq!(posts.done(&board, b.number, 1), Some('b'));
+        assert_eq!(board.claim(1).map(|note| note.number), Some(4), "d is still there");
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_never_claimed_and_what_is_revoked_is_never_done() {
+        let (board, mut posts) = (Board::new(2).unwrap(), Posts::default());
+        "abc".chars().for_each(|about| posts.post(&board, &[], about));
+        let a = board.claim(0).unwrap();
+        assert_eq!(posts.withdraw(&board, |about| "ab".contains(*about)), ['b']);
+        assert!(!posts.revoke(&board, 1, |_| true), "it holds nothing");
+        assert!(!posts.revoke(&board, 0, |about| *about == 'c'), "it does not hold that");
+        assert!(posts.revoke(&board, 0, |about| *about == 'a'));
+        assert!(!posts.revoke(&board, 0, |_| true), "only once");
+        assert!(!board.done(&a, 0));
+        assert_eq!(board.claim(1).map(|note| note.number), Some(3));
+        let x = posts.assign(&board, 0, 'x');
+        assert!(posts.revoke(&board, 0, |about| *about == 'x'));
+        assert!(board.begin(x, 0).is_none());
+        assert_eq!(posts.lost(&board, 0), [('a', true), ('x', true)]);
+    }
+
+    #[test]
+    fn of_many_claimants_each_note_has_one_and_none_is_passed_over() {
+        const NOTES: u64 = 20_000;
+        let board = Board::new(3).unwrap();
+        let start = Barrier::new(4);
+        let (sender, done) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            for who in 0..3 {
+                let (board, start, sender) = (&board, &start, sender.clone());
+                scope.spawn(move || {
+                    start.wait();
+                    loop {
+                        let Some(note) = board.claim(who) else {
+                            thread::yield_now();
+                            continue;
+                        };
+                        if note.is_empty() {
+                            return;
+                        }
+                        let older = board.oldest().filter(|oldest| oldest.1 < note.number);
+                        assert_eq!(older, None, "older than {}", note.number);
+                        assert!(board.done(&note, who));
+                        sender.send((note.number, who)).unwrap();
+                    }
+                });
+            }
+            drop(sender);
+            let mut posts = Posts::default();
+            start.wait();
+            let mut seen = 0;
+            let (mut posted, mut answered) = (0, 0);
+            while answered < NOTES {
+                while posted < NOTES && posts.has_place() {
+                    posts.post(&board, &[1], posted);
+                    posted += 1;
+                }
+                let (number, who) = done.recv().unwrap();
+                assert_eq!(posts.done(&board, number, who), Some(number - 1));
+                answered += 1;
+                seen += number;
+            }
+            assert_eq!(seen, NOTES * (NOTES + 1) / 2);
+            (0..3).for_each(|_| posts.post(&board, &[], NOTES)); // the end
+        });
+    }
+}

@@ -201,9 +201,7 @@ impl Turnstile {
     /// Waits until this process is let through, or until the gate is open.
     #[track_caller]
     pub(crate) fn pass_unless(&self, open: &Gate) {
-        let (way, free) = (self.as_fd(), open.as_fd());
-        let mut fds = [way, free].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        os::wait_for(&mut fds, None);
+        os::readable_of([self.as_fd(), open.as_fd()], None);
         if !open.is_open() {
             self.pass();
         }

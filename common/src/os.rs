@@ -47,6 +47,16 @@ pub(crate) fn wait_for(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> boo
     }
 }
 
+/// Waits for one of `fds` as [`readable`] does, and says which are; none if the deadline has passed.
+pub(crate) fn readable_of<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    deadline: Option<Instant>,
+) -> [bool; N] {
+    let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    wait_for(&mut fds, deadline);
+    fds.map(|fd| fd.any() == Some(true))
+}
+
 /// Whether `fd` becomes readable before the deadline. End of file counts, and the end of
 /// the process if `fd` is a pidfd.
 pub(crate) fn readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> bool {

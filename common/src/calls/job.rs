@@ -40,13 +40,13 @@ impl Job {
         start..self.arguments.count().min(start.saturating_add(self.chunksize))
     }
 
-    /// The encoded arguments of a task that any worker may take from the [board](crate::board). They are few;
-    /// nobody needs to know when it begins, as for a limit; and nothing of the program runs between its answer
-    /// and the next.
+    /// The encoded arguments of a task that any worker may take from the [board](crate::board), and go on to
+    /// the next before its answer has come. They are few; the parent need not know when the task
+    /// begins, as for a limit; and nobody hears of its answer before those of others have come, too.
     pub(crate) fn for_board(&self, index: usize) -> Option<&[u8]> {
         let (order, bounds, range) = (&self.order, &self.arguments.bounds, self.range(index));
-        let apart =
-            order.limit.is_some() || order.callback || order.cancelled.load(Ordering::Acquire);
+        let cancelled = order.cancelled.load(Ordering::Acquire);
+        let apart = order.callback || order.limit.is_some() || cancelled || self.tasks() == 1;
         let place = bounds[range.start]..bounds[range.end];
         let few = place.len() <= board::LONGEST - HEADER;
         (few && !apart).then(|| &self.arguments.bytes[place])
@@ -70,7 +70,7 @@ pub(crate) struct Order {
     pub(crate) number: u64,
     /// How long one task may run.
     pub(crate) limit: Option<Duration>,
-    /// Whether code of the program hears of each answer before the next task may.
+    /// Whether the answer runs code of the program, which may take its time.
     pub(crate) callback: bool,
     pub(crate) cancelled: AtomicBool,
 }

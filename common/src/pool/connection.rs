@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
 use nix::unistd::Pid;
 
@@ -44,7 +43,6 @@ pub(super) struct Connection {
 /// What a worker has sent.
 pub(super) struct Reply<'a> {
     pub(super) number: u64,
-    pub(super) idle: bool,
     here: &'a [u8],
     file: Option<Result<Bytes, Errno>>,
 }
@@ -102,27 +100,26 @@ impl Connection {
         if let Some(Err(Errno::EINVAL | Errno::EPERM)) = file {
             return Err(Halt::Dead);
         }
-        Ok(Reply { number: header.number, idle: header.idle, here, file })
+        Ok(Reply { number: header.number, here, file })
     }
 
     // ANCHOR: wait
     /// Waits until there is something to read, or for one of the reasons to stop waiting.
     fn wait(&self, until: &Until) -> Result<(), Halt> {
         loop {
-            let fds = [&self.socket, &self.pidfd, until.wake];
-            let mut fds = fds.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-            if !os::wait_for(&mut fds, until.deadline) {
-                return Err(Halt::Late);
-            }
-            let [ready, dead, woken] = fds.map(|fd| fd.any() == Some(true));
+            let fds = [&self.socket, &self.pidfd, until.wake].map(PrivateFd::as_fd);
+            let [ready, dead, woken] = os::readable_of(fds, until.deadline);
             if woken {
                 let _ = nix::unistd::read(until.wake.as_fd(), &mut [0; 8]);
                 if (until.heed)() {
                     return Err(Halt::Woken);
                 }
             }
-            if ready || dead {
-                return if ready { Ok(()) } else { Err(Halt::Dead) };
+            match (ready, dead, woken) {
+                (true, ..) => return Ok(()),
+                (_, true, _) => return Err(Halt::Dead),
+                (.., true) => {} // it was for somebody else
+                _ => return Err(Halt::Late),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The handler: what the parent does about one worker. It takes a task, sees it through, and knows at
-//! every moment what its worker holds. So a death has exactly one victim.
+//! The handler: what the parent does about one worker. It tells it what to do, answers what it has done,
+//! and learns from the board what a dead one held. So a death has exactly one victim.
 //!
 //! Each has a thread. While there is nothing to do the handler is on the queue's idle list, from which a
 //! caller may borrow it: then the caller's thread talks to the worker, and wakes nobody else.
@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
@@ -147,17 +146,14 @@ impl Handler {
     /// The thread waits to be woken, and notices meanwhile if the worker dies. It does not look at the
     /// socket: an answer is for whoever has borrowed the handler.
     fn idle(slot: usize, pidfd: &PrivateFd, shared: &Shared) -> Result<Self> {
-        let mut fds =
-            [pidfd, &shared.wakes[slot]].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-        os::wait_for(&mut fds, None);
-        let dead = fds[0].any() == Some(true);
+        let [dead, _] = os::readable_of([pidfd.as_fd(), shared.wakes[slot].as_fd()], None);
         let mut handler = loop {
             match shared.queue.take_up(slot) {
                 Some(handler) => break handler,
                 None => thread::park(), // until it is handed back
             }
         };
-        shared.calm(slot);
+        let _ = nix::unistd::read(shared.wakes[slot].as_fd(), &mut [0; 8]); // it has woken
         // It was asked nothing: that is its end.
         if dead {
             handler.bury(None, shared)?;
@@ -192,26 +188,24 @@ impl Handler {
         };
         while told.is_ok() {
             told = match worker.receive(&until) {
-                Ok(reply) if looks && reply.number == 0 && reply.idle => return Ok(()),
+                Ok(reply) if looks && reply.number == 0 => return Ok(()),
                 Ok(reply) => match shared.queue.done(reply.number, slot) {
                     None => Err(Halt::Dead), // nonsense
                     Some(task) => {
                         task.answer(pid, reply.results());
+                        drop(reply);
                         (self.done == 0).then(|| shared.succeeded());
                         self.done += 1;
-                        match reply.idle {
-                            true if shared
-                                .max_tasks
-                                .is_some_and(|most| self.done >= most.get()) =>
-                            {
+                        match shared.max_tasks {
+                            Some(most) if self.done >= most.get() => {
                                 return self.dismiss(shared).map(drop);
                             }
-                            true => return Ok(()),
-                            false => Ok(()),
+                            _ if looks => Ok(()),
+                            _ => return Ok(()),
                         }
                     }
                 },
-                // It runs what was cancelled, and can take nothing else. What it did before is still read.
+                // It runs what was cancelled, and can take nothing more. What it did before is still read.
                 Err(Halt::Woken) if !shared.is_over() => {
                     let _ = os::pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
                     Ok(())
@@ -228,10 +222,10 @@ impl Handler {
     fn bury(&mut self, limit: Option<Duration>, shared: &Shared) -> Result<()> {
         let Some(pid) = self.worker.as_ref().map(|worker| worker.pid) else { return Ok(()) };
         let status = self.dismiss(shared);
-        let (lost, to_wake) = shared.queue.lost(self.slot);
+        let (had_none, begun, to_wake) = shared.queue.lost(self.slot);
         to_wake.inspect(|handler| shared.wake(*handler));
-        let (phase, of_no_use) = (shared.queue.phase(), lost.is_empty() && self.done == 0);
-        for task in lost {
+        let phase = shared.queue.phase();
+        for task in begun {
             let (tasks, pid) = (task.tasks(), pid.as_raw() as u32);
             let error = match (&phase, limit, &status) {
                 (Phase::Over(cause), ..) | (_, _, Err(cause)) => cause.clone(),
@@ -242,9 +236,10 @@ impl Handler {
             task.answer(pid, Err(error));
         }
         match status? {
-            // Otherwise somebody else killed it.
-            status if of_no_use && status.own_doing() => self.failed(useless(pid, status), shared),
-            _ => Ok(()),
+            status if had_none && self.done == 0 && status.own_doing() => {
+                self.failed(useless(pid, status), shared)
+            }
+            _ => Ok(()), // it was of use, or somebody else killed it
         }
     }
     // ANCHOR_END: death

@@ -8,6 +8,8 @@
 //!   │             per worker ◄──────── the worker's socket ──────► │ read task, run, write result
 //!   └── results ──┘  │                        ▲
 //!                    └────── control socket ──┘  "here is worker 7's socket" · "it was killed by signal 9"
+//!
+//! queue ── small tasks of a map ──► board, in memory that all share ──► any worker that is free
 //! ```
 //!
 //! Read the files in this order:
@@ -19,6 +21,9 @@
 //! * `connection`: the parent's end of one worker
 //! * `handler`: the thread that sees a task through, and what it does about each death
 //! * `queue`: which task is next, and who is woken for it
+//!
+//! The [`board`](crate::board) is beside them: it says which worker has which task, and the small tasks
+//! of a `map` are on it, so that a worker need not wait for the parent between two of them.
 //!
 //! What is asked and answered, `map` and its kin, and their tasks, is in [`calls`](crate::calls).
 //!
@@ -33,7 +38,8 @@
 //! | the supervisor | the handlers: the kernel kills its workers | the pool ends: [`Error::SupervisorDied`] |
 //! | the parent | the supervisor: the parent's pidfd | it ends its workers and itself |
 //!
-//! No lock and no pipe is shared between processes. What a worker breaks is its own.
+//! No lock and no pipe is shared between processes, and no worker waits for what another does. A worker that
+//! ends at any moment breaks nothing but its own; one that writes to memory at random could spoil the board.
 //!
 //! # What it promises, and what others do
 //!
@@ -168,18 +174,12 @@ impl Shared {
     /// An early look, before a call reads its input.
     pub(crate) fn takes_calls(&self) -> Result<()> {
         self.check_process()?;
-        match self.queue.phase() {
-            Phase::Running => Ok(()),
-            Phase::Over(cause) if cause != Error::Terminated => Err(cause),
-            _ => Err(Error::NotRunning),
-        }
+        self.queue.takes_calls()
     }
 
     pub(crate) fn check_process(&self) -> Result<()> {
-        match self.owner {
-            owner if owner == std::process::id() => Ok(()),
-            owner => Err(Error::WrongProcess(owner)),
-        }
+        let is_here = self.owner == std::process::id();
+        is_here.then_some(()).ok_or(Error::WrongProcess(self.owner))
     }
 
     fn is_over(&self) -> bool {
@@ -189,11 +189,6 @@ impl Shared {
     fn wake(&self, handler: usize) {
         // It fails only if the counter is full: then the handler is awake.
         let _ = nix::unistd::write(self.wakes[handler].as_fd(), &1u64.to_ne_bytes());
-    }
-
-    /// The handler has woken.
-    fn calm(&self, handler: usize) {
-        let _ = nix::unistd::read(self.wakes[handler].as_fd(), &mut [0; 8]);
     }
 
     /// A call was cancelled: what waits never runs, and who runs its tasks is ended.

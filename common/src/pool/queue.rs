@@ -116,6 +116,10 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn takes_calls(&self) -> Result<()> {
+        self.lock().admit(false)
+    }
+
     /// Adds a job, and says which handlers to wake for it.
     ///
     /// # Errors
@@ -169,21 +173,26 @@ impl Queue {
         self.lock().posts.revoke(&self.board, slot, Task::is_cancelled)
     }
 
-    /// What a worker that is dead had begun. What it had not begun waits again, unless so many workers
-    /// died of it that it counts as begun, or all is over. And whom to wake for what waits.
-    pub(super) fn lost(&self, slot: usize) -> (Vec<Task>, Option<usize>) {
+    /// A worker is dead. Whether it had no task; what it had begun; and whom to wake for what waits. What it had
+    /// not begun waits again, unless so many workers died of it that it counts as begun, or all is over.
+    pub(super) fn lost(&self, slot: usize) -> (bool, Vec<Task>, Option<usize>) {
         let mut state = self.lock();
-        let over = matches!(state.phase, Phase::Over(_));
-        let mut lost = Vec::new();
-        for (mut task, begun) in state.posts.lost(&self.board, slot) {
+        let (lost, over) =
+            (state.posts.lost(&self.board, slot), matches!(state.phase, Phase::Over(_)));
+        let (had_none, mut gone) = (lost.is_empty(), Vec::new());
+        for (mut task, begun) in lost {
             task.deaths += 1;
             match begun || over || task.deaths > TRIES {
-                true => lost.push(task),
+                true => gone.push(task),
                 false => state.returned.push_back(task),
             }
         }
-        let waits = !state.returned.is_empty() || self.board.has_notes();
-        (lost, waits.then(|| state.call(1).pop()).flatten())
+        (had_none, gone, self.waits(&mut state).then(|| state.call(1).pop()).flatten())
+    }
+
+    /// Whether there is a task that no worker has.
+    fn waits(&self, state: &mut State) -> bool {
+        !state.returned.is_empty() || self.board.has_notes() || state.front().is_some()
     }
 
     /// What a handler with a worker is to do.
@@ -230,9 +239,7 @@ impl Queue {
     /// Takes a borrowed handler back, and says whether its thread must come for it.
     pub(super) fn hand_back(&self, handler: Handler) -> bool {
         let mut state = self.lock();
-        let queued = !state.returned.is_empty() || state.front().is_some();
-        let tasks = queued || self.board.has_notes();
-        let called = tasks || state.phase != Phase::Running || !handler.started;
+        let called = self.waits(&mut state) || state.phase != Phase::Running || !handler.started;
         state.idle.push(Idle { handler, called });
         called
     }

@@ -11,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{Shutdown, SockType, shutdown};
 use nix::unistd::Pid;
@@ -64,8 +63,7 @@ impl Supervisor {
         let system = |errno| Error::System("starting the supervisor", errno);
         let [control, theirs] = socket_pair(SockType::SeqPacket).map_err(system)?;
         let parent = pidfd(Pid::this()).map_err(system)?;
-        let keep = [theirs, parent];
-        let pid = fork(keep, Role::Main, Interrupt::IsIgnored, |[control, parent]| {
+        let pid = fork([theirs, parent], Role::Main, Interrupt::IsIgnored, |[control, parent]| {
             random::enter(stream, &[1, pool]);
             serve(&control, &parent, board, initializer);
             0
@@ -112,8 +110,7 @@ impl Supervisor {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         send_value(&self.control, &request, None).map_err(|_| Error::SupervisorDied)?;
         // A fork that a task made may hold the other end: the end of the process is what counts.
-        let ends = [&self.control, &self.pidfd];
-        os::wait_for(&mut ends.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)), None);
+        os::readable_of([self.control.as_fd(), self.pidfd.as_fd()], None);
         let (answer, fd) = receive_value(&self.control).map_err(|_| Error::SupervisorDied)?;
         Ok((answer.ok_or(Error::SupervisorDied)?, fd))
     }
@@ -142,9 +139,7 @@ fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Op
     loop {
         // A fork of the parent may hold the other end of the control socket, whose end of file
         // never comes then.
-        let mut fds = [control, parent].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-        os::wait_for(&mut fds, None);
-        if fds[1].any() == Some(true) {
+        if let [_, true] = os::readable_of([control.as_fd(), parent.as_fd()], None) {
             break;
         }
         let request = match receive_value(control) {

@@ -32,10 +32,8 @@ pub(super) enum Order {
 /// What a worker says of its results.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReplyHeader {
-    /// That of the task; 0 for none.
+    /// That of the task; 0 for none: the worker has started, or finds nothing on the board any more.
     pub(super) number: u64,
-    /// Whether the worker waits for an order now.
-    pub(super) idle: bool,
     /// If they are in a file: how long it is.
     pub(super) file: Option<usize>,
 }

@@ -38,7 +38,7 @@ pub(super) fn run(
     }
     let (mut hello, went_well) = (Writer::default(), started.is_ok());
     let _ = append_item(&mut hello, &started, "hello");
-    let hello = reply(&socket, 0, true, hello);
+    let hello = reply(&socket, 0, hello);
     let (Ok(()), true, Ok(mark)) = (hello, went_well, mark) else { return 1 };
     let (stream, Ok(mut inbox)) = (random::stream(), Inbox::new(LONGEST)) else { return 1 };
     let worker = Worker { socket, board, slot, mark, stream };
@@ -77,7 +77,7 @@ impl Worker<'_> {
                 let there = range.zip(file).map(|(range, file)| Bytes::new(&file, range));
                 let there = there.transpose().map_err(|_| End(1))?; // no room: nothing was begun
                 let note = self.board.begin(number, self.slot).ok_or(End(0))?;
-                self.run(&note, header, there.as_deref().unwrap_or(here), || true).map(drop)
+                self.run(&note, header, there.as_deref().unwrap_or(here))
             }
         }
     }
@@ -86,44 +86,33 @@ impl Worker<'_> {
     fn look(&self) -> Result<(), End> {
         while let Some(note) = self.board.claim(self.slot) {
             let (header, arguments) = postcard::take_from_bytes(&note).map_err(|_| End(1))?;
-            let idle = || !self.board.has_notes();
-            if self.run(&note, header, arguments, idle)? {
-                return Ok(());
-            }
+            self.run(&note, header, arguments)?;
         }
-        reply(&self.socket, 0, true, Writer::default())
+        reply(&self.socket, 0, Writer::default())
     }
     // ANCHOR_END: loop
 
-    /// Says afterwards what came of it, and whether the worker is idle.
-    fn run(
-        &self,
-        note: &Note,
-        header: Header,
-        arguments: &[u8],
-        idle: impl FnOnce() -> bool,
-    ) -> Result<bool, End> {
+    fn run(&self, note: &Note, header: Header, arguments: &[u8]) -> Result<(), End> {
         let (mut results, stream) = (Writer::default(), self.stream);
         Items { header, arguments, results: &mut results, stream, mark: &self.mark }.run();
         // Whoever has the result of a task can rely on its lines being out.
         let _ = io::stdout().flush();
-        if !self.board.done(note, self.slot) {
-            return Err(End(0)); // it was cancelled, and this process with it
+        match self.board.done(note, self.slot) {
+            true => reply(&self.socket, note.number, results),
+            false => Err(End(0)), // it was cancelled, and this process with it
         }
-        let idle = idle();
-        reply(&self.socket, note.number, idle, results).map(|()| idle)
     }
 }
 
 /// Waits for room: the parent reads as fast as it can.
-fn reply(socket: &PrivateFd, number: u64, idle: bool, results: Writer) -> Result<(), End> {
+fn reply(socket: &PrivateFd, number: u64, results: Writer) -> Result<(), End> {
     let results = results.finish().unwrap_or_else(|errno| {
         let (mut instead, message) = (Writer::default(), format!("result: {}", errno.desc()));
         append_failure(&mut instead, &Failure::Codec { message });
         instead.finish().unwrap_or(Parcel::Few(Vec::new()))
     });
     let (file, length) = (results.file(), results.len());
-    let header = ReplyHeader { number, idle, file: file.map(|_| length) };
+    let header = ReplyHeader { number, file: file.map(|_| length) };
     let header = postcard::to_stdvec(&header).expect("numbers can be encoded");
     let here = if file.is_none() { &results } else { &[][..] };
     while let Err(errno) = send_with(socket, [&header, here], file, MsgFlags::empty()) {

@@ -599,8 +599,8 @@ pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
             }
             file
         };
-        // The header of a reply to the first task: its number, that the worker is idle, and how long the file is.
-        let header = |length: usize| postcard::to_stdvec(&(1_u64, true, Some(length))).unwrap();
+        // The header of a reply to the first task: its number, and how long the file is.
+        let header = |length: usize| postcard::to_stdvec(&(1_u64, Some(length))).unwrap();
         let (bytes, file) = match lie {
             Lie::Nonsense(length) => (vec![0xff; length], None),
             Lie::NoFile => (header(1 << 39), None),
