@@ -119,14 +119,18 @@ impl Board {
     pub(crate) fn claim(&self, who: usize) -> Option<Note> {
         loop {
             let (place, number) = self.oldest()?;
-            // While the places were looked at, an older one may have come to a place seen before. Whoever
-            // sees a note sees all that were posted earlier, so a second look is sure.
-            if self.oldest() == Some((place, number))
-                && self.turn(place, number, State::Posted, State::Claimed(who))
-            {
-                return Some(self.read(place, number));
+            if let Some(note) = self.claim_at(place, number, who) {
+                return Some(note);
             }
         }
+    }
+
+    /// If it is still the oldest, and still there. While the places were looked at, an older one may have come
+    /// to a place seen before. Whoever sees a note sees all that were posted earlier, so a second look is sure.
+    fn claim_at(&self, place: usize, number: u64, who: usize) -> Option<Note> {
+        let claimed = self.oldest() == Some((place, number))
+            && self.turn(place, number, State::Posted, State::Claimed(who));
+        claimed.then(|| self.read(place, number))
     }
     // ANCHOR_END: claim
 
@@ -310,6 +314,18 @@ mod tests {
             }
             assert!(!board.has_notes() && board.claim(0).is_none());
         }
+    }
+
+    #[test]
+    fn a_note_that_is_not_the_oldest_is_not_claimed() {
+        let (board, mut posts) = (Board::new(1).unwrap(), Posts::default());
+        posts.post(&board, &[], 'a');
+        posts.post(&board, &[], 'b');
+        assert_eq!(board.oldest(), Some((0, 1)));
+        assert!(board.claim_at(1, 2, 0).is_none(), "whoever saw b alone looks again");
+        assert!(board.claim_at(0, 1, 0).is_some());
+        assert!(board.claim_at(0, 1, 0).is_none(), "it is gone");
+        assert!(board.claim_at(1, 2, 0).is_some());
     }
 
     #[test]
