@@ -75,7 +75,8 @@ fn all() -> BTreeMap<PathBuf, String> {
     all
 }
 
-fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
+/// The texts below a folder, by their paths.
+pub fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
     fn walk(top: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("it can be listed").path();
