@@ -89,7 +89,7 @@ pub fn each_link_leads_somewhere() {
 /// A path in code type, such as `common/src/pool/mod.rs`, and the packages, examples and scripts of commands.
 pub fn each_path_and_package_that_is_named_exists() {
     let top = run::top();
-    each(|page, wrong| {
+    each_of(with_readme(), |page, wrong| {
         let text = page.expanded();
         let commands =
             text.lines().filter(|line| line.contains("cargo ") || line.contains("python3 "));
@@ -125,7 +125,7 @@ pub fn each_path_and_package_that_is_named_exists() {
 /// The tests that commands choose, and names of functions in code type: `promise_1::a_worker_that_…`.
 pub fn each_test_that_is_named_exists() {
     let names = Names::of(&run::top());
-    each(|page, wrong| {
+    each_of(with_readme(), |page, wrong| {
         let text = page.expanded();
         let commands = text.split(['\n', '`']).filter_map(|line| line.split_once("cargo test "));
         for (_, arguments) in commands {
@@ -258,8 +258,12 @@ pub fn each_line_of_code_in_a_hint_is_in_the_solution() {
 
 /// Fails with all that is wrong on any page.
 fn each(check: impl Fn(&Page, &mut Vec<String>)) {
+    each_of(pages(), check);
+}
+
+fn each_of(pages: Vec<Page>, check: impl Fn(&Page, &mut Vec<String>)) {
     let mut all = Vec::new();
-    for page in pages() {
+    for page in pages {
         let mut wrong = Vec::new();
         check(&page, &mut wrong);
         all.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", page.name())));
@@ -274,6 +278,12 @@ fn folder() -> PathBuf {
 fn pages() -> Vec<Page> {
     let pages = run::files("book/src", ".md").into_iter();
     pages.filter(|path| !path.ends_with("SUMMARY.md")).map(|path| Page::read(&path)).collect()
+}
+
+/// The README is no page of the book, but its commands are run as well.
+fn with_readme() -> Vec<Page> {
+    let readme = Page::read(&run::top().join("README.md"));
+    pages().into_iter().chain([readme]).collect()
 }
 
 /// A page as it is written.
