@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from multiprocessing import Pool, Process
+from multiprocessing.connection import Connection, wait
 
 import finish  # and with it the start method of the course
 
@@ -344,6 +345,131 @@ def random_numbers():
         first.open()
         (a, x), (b, y) = result.get()
     return f"a generator made before the fork: equal numbers {a == b}; the module's: {x == y}"
+
+
+# --- What goes wrong: a page of the book shows these, beside the programs in `common/examples/` ----
+
+
+# ANCHOR: killed_worker
+def half(self, buf):  # so far the kernel had come when the signal came
+    os.write(self.fileno(), buf[: len(buf) // 2])
+    second.open()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def large(n):
+    if n == 3:
+        first.wait()  # until the results of 1 and 2 are there
+        Connection._send = half
+    elif n > 3:
+        second.wait()  # until half of the result of 3 is in the pipe
+    return n, bytes(4 << 20)
+
+
+def killed_worker():
+    pool = Pool(2)  # not in a `with`: its end would wait for ever
+    results = [pool.apply_async(large, [n]) for n in range(1, 7)]
+    came = [result.get()[0] for result in results[:2]]
+    first.open()
+    missing = [seen(result.get, A_WHILE) for result in results[2:]]
+    return f"the results of {came} are there; of 3, 4, 5 and 6: {', '.join(missing)}"
+    # ANCHOR_END: killed_worker
+
+
+# ANCHOR: full_pipe
+def full_pipe():
+    mine, its = multiprocessing.Pipe()
+
+    def child():
+        its.send(bytes(4 << 20))
+        its.recv()
+
+    process = Process(target=child)
+    process.start()
+    sender = threading.Thread(target=mine.send, args=[bytes(4 << 20)])
+    sender.start()
+    sender.join(A_WHILE)
+    waits = sender.is_alive() and process.is_alive()
+    mine.recv()  # somebody reads
+    sender.join()
+    process.join()
+    return f"both wait: {waits}; when one of them reads, both go on"
+    # ANCHOR_END: full_pipe
+
+
+# ANCHOR: hidden_eof
+def hidden_eof():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    sibling = Process(target=first.wait)
+    sibling.start()
+
+    def child():
+        os.write(writer.fileno(), b"half")
+        os._exit(1)
+
+    process = Process(target=child)
+    process.start()
+    writer.close()
+    read = os.read(reader.fileno(), 100)
+    process.join()
+    ended = reader.poll(A_WHILE)
+    sentinel = wait([reader, process.sentinel]) == [process.sentinel]
+    first.open()  # the sibling goes, and with it the last copy of the writing end
+    sibling.join()
+    return f"{read}, end of file: {ended}, sentinel: {sentinel}; later: {reader.poll()}"
+    # ANCHOR_END: hidden_eof
+
+
+# ANCHOR: lock_held_at_fork
+def lock_held_at_fork():
+    lock, held, end = threading.Lock(), threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            end.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    process = Process(target=lambda: sys.exit(lock.acquire(timeout=A_WHILE)))
+    process.start()
+    end.set()
+    thread.join()
+    process.join()
+    return f"child got the lock: {bool(process.exitcode)}; parent: {lock.acquire()}"
+    # ANCHOR_END: lock_held_at_fork
+
+
+# ANCHOR: doubled_line
+def doubled_line():
+    print("from the parent, ", end="")
+    if os.fork() == 0:
+        sys.exit()
+    os.wait()
+    return "done."
+    # ANCHOR_END: doubled_line
+
+
+# ANCHOR: zombie
+def state(pid):
+    """As `ps` shows it: `Z` is a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return "gone"
+
+
+def zombie():
+    process = Process(target=int)
+    process.start()
+    wait([process.sentinel])
+    eventually(lambda: state(process.pid) == "Z")  # the sentinel, a pipe, ends a moment before
+    before = state(process.pid)
+    process.join()
+    return f"before join: {before}; after: {state(process.pid)}"
+    # ANCHOR_END: zombie
 
 
 if __name__ == "__main__":

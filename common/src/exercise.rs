@@ -5,13 +5,13 @@
 //! The results alone would not tell a pool from a loop.
 //!
 //! ```text
-//! lessonNN_…/exercises/eN_….rs    what the learner edits, and nobody else
-//!            hints/eN_….md        a nudge, the idea, the code
-//!            solutions/eN_….rs    an answer, with the reason
-//!            tests/checks/eN_….rs how an answer is judged: `check`, `SEE`
-//!            tests/wrong/eN_….rs  answers that many people would give first
-//!            tests/exercises.rs   judges the learner's answers: `main`
-//!            tests/kept.rs        judges the solution and the wrong answers by the same checks: `kept::main`
+//! lessonNN_…/exercises/eN_….rs     what the learner edits, and nobody else
+//!            hints/eN_….md         a nudge, the idea, the code
+//!            solutions/eN_….rs     an answer, with the reason
+//!            tests/checks/eN_….rs  how an answer is judged: `check`, `SEE`
+//!            tests/wrong/eN_….rs   answers that many people would give first
+//!            tests/your_answers.rs judges the learner's answers: `main`
+//!            tests/kept.rs         judges the solution and the wrong answers by the same checks: `kept::main`
 //! ```
 //!
 //! * this file: the list that the learner sees, and the line at its end

@@ -1,6 +1,8 @@
 //! OpenBLAS and forks: `cargo test -p common --features lapack`.
 
-use common::harness::{self, tests};
+use std::process;
+
+use common::harness::{self, tests, threads};
 use common::workload::{engine, largest_singular_value};
 use common::{ExitStatus, Pool, Process};
 
@@ -12,6 +14,7 @@ fn main() {
         a_pool_that_is_forked_after_blas_was_used_decomposes,
         a_process_that_is_forked_after_blas_was_used_decomposes,
         the_number_of_threads_is_handed_down,
+        one_thread_is_one_thread,
     ])
 }
 
@@ -52,4 +55,14 @@ fn the_number_of_threads_is_handed_down() {
         };
         assert_eq!(pool.apply(before_and_after, SIZE).expect("a result"), (threads, threads));
     }
+}
+
+/// A child that says it itself gets all of OpenBLAS's threads, and the idle ones keep processors busy for a while.
+fn one_thread_is_one_thread() {
+    engine::set_threads(1);
+    let child = Process::new(|| {
+        assert!(is_right(decompose(SIZE)));
+        assert_eq!(threads(process::id()), 1);
+    });
+    assert_eq!(child.start().expect("a process").join().expect("a child"), ExitStatus::Exited(0));
 }

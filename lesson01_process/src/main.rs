@@ -52,8 +52,10 @@ fn lesson() -> io::Result<()> {
     say!("{} decomposes the matrices; threads in each process: at most {most}", engine::NAME);
     for threads in BTreeSet::from([1, most]) {
         for processes in [1, 2] {
+            // Before the fork: OpenBLAS takes it in a child for a reason to start all its threads.
+            engine::set_threads(threads);
             let start = Instant::now();
-            let busy = || Process::new(|| keep_busy(threads, flags.size)).start();
+            let busy = || Process::new(|| keep_busy(flags.size)).start();
             let started: Vec<Running> =
                 (0..processes).map(|_| busy()).collect::<io::Result<_>>()?;
             started.iter().try_for_each(|process| process.join().map(drop))?;
@@ -95,8 +97,7 @@ fn lesson() -> io::Result<()> {
 }
 
 /// One decomposition, and what the notes saw in `top` while it ran.
-fn keep_busy(threads: usize, size: usize) {
-    engine::set_threads(threads);
+fn keep_busy(size: usize) {
     let (wall, cpu) = (Instant::now(), cpu::time());
     largest_singular_value(size, size);
     let (wall, cpu) = (wall.elapsed(), cpu::time() - cpu);

@@ -3,26 +3,26 @@
 //! The task takes an hour, unless it says otherwise. What comes of the last `get` in each program: the
 //! `Value`, `Timeout` or `Terminated`?
 //!
-//! a   let result = pool.apply_async(task, 1)?;
-//!     result.get_timeout(Duration::from_millis(1))
+//!     a   let result = pool.apply_async(task, 1)?;
+//!         result.get_timeout(Duration::from_millis(1))
 //!
-//! b   let result = pool.apply_async(task, 1)?;          // ends after a moment
-//!     let _ = result.get_timeout(Duration::ZERO);       // too early: Timeout
-//!     result.get()
+//!     b   let result = pool.apply_async(task, 1)?;          // ends after a moment
+//!         let _ = result.get_timeout(Duration::ZERO);       // too early: Timeout
+//!         result.get()
 //!
-//! c   let result = {
-//!         let pool = Pool::new(1)?;
-//!         let result = pool.apply_async(task, 1)?;      // ends after a moment
-//!         result.wait();
-//!         result
-//!     };
-//!     result.get_timeout(Duration::from_millis(1))
+//!     c   let result = {
+//!             let pool = Pool::new(1)?;
+//!             let result = pool.apply_async(task, 1)?;      // ends after a moment
+//!             result.wait();
+//!             result
+//!         };
+//!         result.get_timeout(Duration::from_millis(1))
 //!
-//! d   let result = {
-//!         let pool = Pool::new(1)?;
-//!         pool.apply_async(task, 1)?
-//!     };
-//!     result.get()
+//!     d   let result = {
+//!             let pool = Pool::new(1)?;
+//!             pool.apply_async(task, 1)?
+//!         };
+//!         result.get()
 
 use common::exercise::Get::{self, Terminated, Timeout, Value};
 

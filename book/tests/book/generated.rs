@@ -75,7 +75,8 @@ fn all() -> BTreeMap<PathBuf, String> {
     all
 }
 
-fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
+/// The texts below a folder, by their paths.
+pub fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
     fn walk(top: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("it can be listed").path();
@@ -200,7 +201,7 @@ fn table(contract: &Contract) -> (String, String) {
     ];
     let orders = match contract.count() {
         1 => "one order".to_owned(),
-        count => format!("{count} orders"),
+        count => format!("{} orders", grouped(count)),
     };
     let mut head = String::new();
     let mut body = String::new();
@@ -222,6 +223,16 @@ fn table(contract: &Contract) -> (String, String) {
          <thead>\n<tr>\n{head}</tr>\n</thead>\n<tbody>\n<tr>\n{body}</tr>\n</tbody>\n</table>\n"
     );
     (slug(&contract.to_string()), text)
+}
+
+/// `580,185`
+fn grouped(number: impl ToString) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
+    digits
+        .char_indices()
+        .flat_map(|(at, digit)| comma(at).then_some(',').into_iter().chain([digit]))
+        .collect()
 }
 
 // --- Pictures ------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ fn main() {
         pages::code_and_output_are_included_and_not_typed,
         pages::each_link_leads_somewhere,
         pages::each_path_and_package_that_is_named_exists,
+        pages::each_test_that_is_named_exists,
+        pages::what_is_indented_is_code,
         pages::each_heading_has_an_id_of_its_own,
         pages::each_lesson_keeps_the_order_of_its_sections,
         pages::each_line_of_code_in_a_hint_is_in_the_solution,

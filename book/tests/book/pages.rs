@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+use crate::generated::files_below;
 use crate::run;
 
 /// What each lesson has, in this order.
@@ -88,7 +89,7 @@ pub fn each_link_leads_somewhere() {
 /// A path in code type, such as `common/src/pool/mod.rs`, and the packages, examples and scripts of commands.
 pub fn each_path_and_package_that_is_named_exists() {
     let top = run::top();
-    each(|page, wrong| {
+    each_of(with_readme(), |page, wrong| {
         let text = page.expanded();
         let commands =
             text.lines().filter(|line| line.contains("cargo ") || line.contains("python3 "));
@@ -117,6 +118,91 @@ pub fn each_path_and_package_that_is_named_exists() {
             if is_path && !top.join(&code).exists() {
                 wrong.push(format!("no file {code}"));
             }
+        }
+    });
+}
+
+/// The tests that commands choose, and names of functions in code type: `promise_1::a_worker_that_…`.
+pub fn each_test_that_is_named_exists() {
+    let names = Names::of(&run::top());
+    each_of(with_readme(), |page, wrong| {
+        let text = page.expanded();
+        let commands = text.split(['\n', '`']).filter_map(|line| line.split_once("cargo test "));
+        for (_, arguments) in commands {
+            let words = arguments.split_whitespace().take_while(|word| !word.starts_with('#'));
+            let mut words = words.collect::<Vec<_>>().into_iter();
+            let (mut package, mut target, mut name) = ("", "", "");
+            while let Some(word) = words.next() {
+                match word {
+                    "-p" => package = words.next().unwrap_or_default(),
+                    "--test" => target = words.next().unwrap_or_default(),
+                    word if !word.starts_with('-') && word != "NAME" => name = word,
+                    _ => {}
+                }
+            }
+            if !names.exists(package, target, name) {
+                wrong.push(format!("no such test: cargo test {arguments}"));
+            }
+        }
+        for code in page.code_spans() {
+            let name = code.rsplit("::").next().unwrap_or_default();
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            let is_long = name.matches('_').count() >= 3 && name.chars().all(is_name);
+            if is_long && !names.exists("", "", &code) {
+                wrong.push(format!("nothing is called {code}"));
+            }
+        }
+    });
+}
+
+/// The functions of the workspace, and the exercises.
+struct Names(Vec<(PathBuf, String)>);
+
+impl Names {
+    fn of(top: &Path) -> Names {
+        let folders = run::lessons().into_iter().chain(["common".to_owned()]);
+        let files = folders.flat_map(|folder| {
+            files_below(&top.join(&folder))
+                .into_iter()
+                .map(move |(path, text)| (Path::new(&folder).join(path), text))
+        });
+        let mut names = Vec::new();
+        for (path, text) in files {
+            let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            for line in text.lines() {
+                let line = line.trim_start();
+                let line = line.strip_prefix("pub ").unwrap_or(line);
+                let rest = line.strip_prefix("fn ").or_else(|| line.strip_prefix("def "));
+                if let Some(name) = rest.and_then(|rest| rest.split(['(', '<']).next()) {
+                    names.push((path.clone(), format!("{module}::{name}")));
+                }
+            }
+            names.push((path, module));
+        }
+        Names(names)
+    }
+
+    /// Whether a name that this is a part of is in the package, and there in the test target. What is empty, is any.
+    fn exists(&self, package: &str, target: &str, part: &str) -> bool {
+        let tests = Path::new(package).join("tests");
+        let file = tests.join(format!("{target}.rs"));
+        self.0.iter().any(|(path, name)| {
+            let there = target.is_empty() && path.starts_with(package)
+                || path.starts_with(tests.join(target))
+                || *path == file;
+            there && name.contains(part)
+        })
+    }
+}
+
+/// Four spaces begin code, but not in the middle of a paragraph, whose lines are joined.
+pub fn what_is_indented_is_code() {
+    each(|page, wrong| {
+        let text = page.expanded();
+        for (event, range) in events(&text) {
+            let Event::Start(Tag::Paragraph) = event else { continue };
+            let indented = text[range].lines().skip(1).find(|line| line.starts_with("    "));
+            wrong.extend(indented.map(|line| format!("in a paragraph: {line}")));
         }
     });
 }
@@ -172,8 +258,12 @@ pub fn each_line_of_code_in_a_hint_is_in_the_solution() {
 
 /// Fails with all that is wrong on any page.
 fn each(check: impl Fn(&Page, &mut Vec<String>)) {
+    each_of(pages(), check);
+}
+
+fn each_of(pages: Vec<Page>, check: impl Fn(&Page, &mut Vec<String>)) {
     let mut all = Vec::new();
-    for page in pages() {
+    for page in pages {
         let mut wrong = Vec::new();
         check(&page, &mut wrong);
         all.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", page.name())));
@@ -188,6 +278,12 @@ fn folder() -> PathBuf {
 fn pages() -> Vec<Page> {
     let pages = run::files("book/src", ".md").into_iter();
     pages.filter(|path| !path.ends_with("SUMMARY.md")).map(|path| Page::read(&path)).collect()
+}
+
+/// The README is no page of the book, but its commands are run as well.
+fn with_readme() -> Vec<Page> {
+    let readme = Page::read(&run::top().join("README.md"));
+    pages().into_iter().chain([readme]).collect()
 }
 
 /// A page as it is written.

@@ -5,13 +5,13 @@
 //! takes for ever. So a process beside the answer asks the kernel for every thread of the answer's processes whether
 //! it sleeps, and how often it has run. If all sleep, and nobody has run between two looks, nothing can happen any
 //! more: whoever was to be woken would be ready to run, however slow the machine. Only a timer could still wake
-//! somebody: an answer may sleep for a moment, so the standstill must last for [`QUIET`].
+//! somebody: an answer may sleep for a moment, so the standstill must last for [`QUIET`] looks.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::process;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
@@ -24,14 +24,15 @@ use crate::gate::{Counter, Gate};
 use crate::harness::{children, descendants};
 use crate::os;
 
-/// How long an answer may sleep without being taken for one that waits for ever.
-const QUIET: Duration = Duration::from_millis(150);
-
-/// Then nobody is expected to come, and the answer is ended.
-const DEADLOCK: Duration = Duration::from_millis(2500);
-
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// For how many looks an answer may sleep without being taken for one that waits for ever. Looks and not seconds: while
+/// the whole machine stands still, nobody sleeps for longer than he wanted to.
+const QUIET: u32 = 15;
+
+/// Then nobody is expected to come, and the answer is ended.
+const DEADLOCK: u32 = 250;
 
 /// How often everything has stood still.
 static STANDSTILLS: Counter = Counter::new();
@@ -136,23 +137,23 @@ impl Drop for Watch {
 
 fn watch(watched: Pid, mut at_standstill: impl FnMut()) -> ! {
     set_pdeathsig(Signal::SIGKILL).expect("SIGKILL is a signal");
-    let mut since = Instant::now();
-    let (mut before, mut told) = (None, false);
+    let (mut before, mut looks) = (None, 0);
     while getppid() == watched {
         sleep(LOOK);
         let now = sleepers(watched.as_raw() as u32);
         if now.is_none() || now != before {
-            (before, since, told) = (now, Instant::now(), false);
+            (before, looks) = (now, 0);
             continue;
         }
-        if !told && since.elapsed() >= QUIET {
-            told = true;
+        looks += 1;
+        if looks == QUIET {
             STANDSTILLS.increment();
             at_standstill();
         }
-        if since.elapsed() >= DEADLOCK {
+        if looks == DEADLOCK {
+            let quiet = DEADLOCK * LOOK;
             verdict::tell(&Wrong::new(format_args!(
-                "your answer waits for ever: for {DEADLOCK:?} none of its processes has moved, and each waits for another"
+                "your answer waits for ever: for {quiet:?} none of its processes has moved, and each waits for another"
             )));
             let _ = kill(watched, Signal::SIGKILL);
             break;

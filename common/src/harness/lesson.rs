@@ -5,6 +5,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::{fs, iter};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -35,6 +36,7 @@ pub fn tests(program: &'static str) -> Vec<Test> {
         it_runs_at_a_small_size,
         it_runs_with_one_worker_and_the_smallest_matrix,
         bad_input_gets_one_line_and_exit_status_2,
+        the_flags_on_the_pages_are_its_own,
         it_ends_quietly_when_nobody_reads_on,
         ctrl_c_ends_it_without_a_trace,
     ]
@@ -63,9 +65,12 @@ pub fn free(arguments: &str, patterns: &[&str], cut_short: &[&str]) -> String {
 
 /// As a reader types it.
 fn command(arguments: &str) -> String {
+    format!("$ cargo run -p {} -- {arguments}\n", package())
+}
+
+fn package() -> String {
     let program = Path::new(PROGRAM.get().expect("`tests` was called"));
-    let package = program.file_name().expect("a program is a file").to_string_lossy();
-    format!("$ cargo run -p {package} -- {arguments}\n")
+    program.file_name().expect("a program is a file").to_string_lossy().into_owned()
 }
 
 fn stdout(arguments: &str) -> String {
@@ -113,6 +118,33 @@ fn bad_input_gets_one_line_and_exit_status_2() {
         &["--seed", "x"],
         &["--no-such-flag"],
     ]);
+}
+
+/// Whatever flags the book or the README say of this lesson: with `--help` after them they are read, and nothing is run.
+fn the_flags_on_the_pages_are_its_own() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = fs::read_dir(top.join("book/src")).expect("the book is there");
+    let pages = pages.map(|page| page.expect("it can be listed").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for page in iter::once(top.join("README.md")).chain(pages) {
+        let text = fs::read_to_string(&page).expect("it is text");
+        for flags in flags(&text, &package()) {
+            let Output { status, stderr, .. } = run(&[&flags[..], &["--help"]].concat());
+            let said = String::from_utf8_lossy(&stderr);
+            assert!(status.success(), "{}: {flags:?}: {said}", page.display());
+        }
+    }
+}
+
+/// What follows `cargo run -p PACKAGE --` to the end of the line, or of the words in code type.
+fn flags<'a>(text: &'a str, package: &str) -> Vec<Vec<&'a str>> {
+    let command = format!("cargo run -p {package} -- ");
+    let after = text.match_indices(&command).map(|(at, _)| {
+        let end = if text[..at].ends_with('`') { '`' } else { '\n' };
+        let flags = text[at + command.len()..].split(end).next().unwrap_or_default();
+        flags.split_whitespace().take_while(|word| !word.starts_with('#')).collect()
+    });
+    after.collect()
 }
 
 fn an_order_that_cannot_be_gets_one_line_and_exit_status_2() {

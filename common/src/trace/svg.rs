@@ -16,6 +16,8 @@ const FONT: usize = 11;
 const COLUMN: f64 = 0.62 * FONT as f64;
 const ROW: usize = 18;
 const BOX: usize = 14;
+/// How wide a mark is.
+const MARK: usize = 6;
 /// How far text stands above the lower end of its box.
 const BASE: usize = 4;
 const MARGIN: usize = 6;
@@ -171,14 +173,11 @@ impl Picture {
         self.label(self.left - 4, base, &pids, r#" text-anchor="end" fill-opacity=".75""#);
         for (index, row) in lane.all_rows().enumerate() {
             let placed = place(row, self.room, length);
-            for (n, item) in placed.iter().enumerate() {
-                let y = y + index * ROW;
-                if item.items[0].what.is_mark() {
-                    let next = placed.get(n + 1).map_or(self.room, |next| next.start);
-                    self.mark(item, next - item.start, y, lane);
-                } else {
-                    self.r#box(item, y, lane);
-                }
+            let y = y + index * ROW;
+            if row.first().is_some_and(|item| item.what.is_mark()) {
+                self.marks(&gathered(row, placed), y, lane);
+            } else {
+                placed.iter().for_each(|item| self.r#box(item, y, lane));
             }
         }
     }
@@ -221,20 +220,39 @@ impl Picture {
         }
     }
 
-    fn mark(&mut self, placed: &Placed<'_>, room: usize, y: usize, lane: &Lane) {
-        let (x, colour) = (self.left + placed.start, colour(lane.role));
-        let (middle, tip) = (y + BOX / 2, escaped(&tip(placed, lane)));
-        let shape = match placed.items[0].what {
-            What::Yield => format!("M{x} {}l3 6l3 -6z", middle - 3),
-            _ => format!("M{x} {middle}l3 -4l3 4l-3 4z"),
-        };
-        self.line(format_args!(r#"<path d="{shape}" fill="{colour}"><title>{tip}</title></path>"#));
-        let label = match placed.items.len() {
-            1 => placed.items[0].label.clone(),
-            several => format!("{several}×"),
-        };
-        if 8 + units(columns(&label)) + 3 <= room {
-            self.label(x + 8, y + BOX - BASE, &label, "");
+    /// Marks with their labels: to the right of the mark where there is room, or else to the left.
+    fn marks(&mut self, marks: &[Placed<'_>], y: usize, lane: &Lane) {
+        /// From a mark's beginning to its label, and between a label and the next mark.
+        const GAP: usize = 2;
+
+        let colour = colour(lane.role);
+        let (middle, base) = (y + BOX / 2, y + BOX - BASE);
+        let mut taken = 0;
+        for (n, placed) in marks.iter().enumerate() {
+            let (x, tip) = (self.left + placed.start, escaped(&tip(placed, lane)));
+            let shape = match placed.items[0].what {
+                What::Yield => format!("M{x} {}l3 6l3 -6z", middle - 3),
+                _ => format!("M{x} {middle}l3 -4l3 4l-3 4z"),
+            };
+            self.line(format_args!(
+                r#"<path d="{shape}" fill="{colour}"><title>{tip}</title></path>"#
+            ));
+            let right = placed.start + MARK + GAP;
+            let next = marks.get(n + 1).map_or(self.room, |next| next.start);
+            let before = taken;
+            taken = placed.start + MARK;
+            for label in labels(placed) {
+                let width = units(columns(&label));
+                if right + width + GAP <= next {
+                    self.label(self.left + right, base, &label, "");
+                    taken = right + width;
+                    break;
+                }
+                if before + GAP + width + GAP <= placed.start {
+                    self.label(x - GAP, base, &label, r#" text-anchor="end""#);
+                    break;
+                }
+            }
         }
     }
 
@@ -251,6 +269,33 @@ impl Picture {
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         writeln!(self.text, "{line}").expect("writing to a string does not fail");
+    }
+}
+
+/// Marks of one kind that would lie on each other are one.
+fn gathered<'a>(row: &'a [Item], placed: Vec<Placed<'a>>) -> Vec<Placed<'a>> {
+    let mut gathered: Vec<Placed<'_>> = Vec::new();
+    let mut end = 0;
+    for mark in placed {
+        end += mark.items.len();
+        match gathered.last_mut() {
+            Some(last)
+                if last.items[0].what == mark.items[0].what && mark.start < last.start + MARK =>
+            {
+                last.items = &row[end - mark.items.len() - last.items.len()..end];
+            }
+            _ => gathered.push(mark),
+        }
+    }
+    gathered
+}
+
+/// What may be written beside a mark, the best first.
+fn labels(placed: &Placed<'_>) -> Vec<String> {
+    let all = placed.items.iter().map(|item| &item.label[..]).collect::<Vec<_>>().join(" ");
+    match placed.items.len() {
+        1 => vec![all],
+        several => vec![all, format!("{several}×")],
     }
 }
 
@@ -285,7 +330,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{deaths, map, random, task};
+    use super::super::Kind;
+    use super::super::samples::{deaths, main, map, random, task};
     use super::*;
 
     struct Text {
@@ -370,6 +416,17 @@ mod tests {
             assert!(picture.lines().all(|line| !line.trim().is_empty()));
             assert!(!picture.contains("id=\"") && !picture.contains('\x1b'));
         }
+    }
+
+    #[test]
+    fn results_that_come_at_once_are_told_at_one_mark_and_the_last_has_room_to_its_left() {
+        let all = [(50, "1"), (50, "2"), (50, "3"), (99, "4")];
+        let mut events = task(1, "1", 0, 100).to_vec();
+        events.extend(all.map(|(at, label)| main(at, Kind::Yield, label)));
+        let picture = picture(&events);
+        let texts = texts(&picture).into_iter();
+        let told = texts.filter(|text| text.text == "1 2 3" || text.text == "4");
+        assert_eq!(told.map(|text| text.anchored_at_end).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -92,6 +92,9 @@ mod openblas {
 
     /// Sets how many threads a decomposition has, in this process and in those that it forks from
     /// now on. OpenBLAS has an upper limit of its own. In Python: the package `threadpoolctl`.
+    ///
+    /// Call it before the fork. In a forked process OpenBLAS answers it by starting all of its threads, and those
+    /// that are not wanted keep a processor busy until they fall asleep.
     pub fn set_threads(threads: usize) {
         openblas_set_num_threads(c_int::try_from(threads).unwrap_or(c_int::MAX));
     }

@@ -5,6 +5,8 @@
 //! `agree`, `depart`: cases that are written twice, here and in `common/python/cases.py`. Both say in a line what
 //! they saw.
 //!
+//! `wrong`: cases that the book shows beside the programs in `common/examples/`.
+//!
 //! Where both must do the same, the lines are the same. Where we depart from Python, each line is
 //! pinned, and the test's name says what it is about. No line depends on how long something took: what
 //! a case waits for can, by then, come at once or not at all.
@@ -12,6 +14,7 @@
 mod agree;
 mod depart;
 mod forced;
+mod wrong;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -22,7 +25,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 fn main() {
-    let tests = [forced::all(), agree::all(), depart::all()];
+    let tests = [forced::all(), agree::all(), depart::all(), wrong::all()];
     harness::main(python::needed_by(tests.concat()))
 }
 
@@ -31,6 +34,8 @@ fn main() {
 fn python(case: &str) -> String {
     let mut command = python::command("common/python/cases.py");
     command.arg(case).process_group(0).stdout(Stdio::piped());
+    // One of them is about Python's buffers.
+    command.env_remove("PYTHONUNBUFFERED");
     let mut child = command.spawn().expect("python3 can be started");
     let mut line = String::new();
     let read = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line);
