@@ -266,12 +266,14 @@ fn use_pool(pool: &Pool, tally: &Tally, random: &mut StdRng) {
             // A map has one answer: right, or the first error.
             let quick = [Kind::Quick, Kind::Busy];
             let items = Vec::from_iter(
-                (0..random.random_range(1..60))
+                (0..random.random_range(1..150))
                     .map(|_| tally.next(quick[random.random_range(0..2)])),
             );
+            // Small chunks wait on the board, others are sent.
+            let calls = pool.chunksize(random.random_range(1..12));
             let expected = items.iter().map(|item| (item.number, item.payload.clone()));
             tally.answered.fetch_add(items.len() as u64, Ordering::Relaxed);
-            match pool.map(work, items.clone()) {
+            match calls.map(work, items.clone()) {
                 Ok(all) if all.iter().cloned().eq(expected) => {}
                 Err(Error::Died { .. }) => _ = tally.died.fetch_add(1, Ordering::Relaxed),
                 other => tally.surprise(format!("map: {other:?}")),

@@ -450,6 +450,48 @@ pub fn a_worker_stopped_while_idle_delays_one_task_at_most() {
     }
 }
 
+/// They wait where every worker can take them.
+pub fn a_worker_stopped_while_idle_keeps_no_small_task_of_a_map_from_the_others() {
+    set_up(&[]);
+    let pool = Pool::new(2).unwrap();
+    everyone_works(&pool);
+    let stopped = pool.pids()[0];
+    stop(stopped);
+    let pids = pool.chunksize(1).map(|_: u32| me(), 0..300).unwrap();
+    assert_eq!(process_state(stopped), Some('T'));
+    assert!(!pids.contains(&stopped));
+    send(stopped, Signal::SIGCONT);
+    everyone_works(&pool);
+}
+
+/// Each worker goes from one to the next without asking; what it died of is still known.
+pub fn each_death_among_many_small_tasks_of_a_map_has_one_victim() {
+    static BEGUN: [Counter; 300] = [const { Counter::new() }; 300];
+    set_up(&BEGUN.each_ref());
+    fn task((index, death): (usize, Option<Death>)) -> usize {
+        BEGUN[index].increment();
+        if let Some(death) = death {
+            death.now();
+        }
+        index
+    }
+    let pool = Pool::new(3).unwrap();
+    let all = Death::all();
+    let death = |index: usize| (index % 25 == 7).then(|| all[index / 25 % all.len()]);
+    let other = pool.chunksize(2).map_async(|x: u64| x * x, 0..300).unwrap();
+    let map = pool.chunksize(1).map_async(task, (0..300).map(|index| (index, death(index))));
+    match map.unwrap().get() {
+        Err(Error::Died { tasks, status, .. }) => {
+            assert_eq!(tasks.range.len(), 1);
+            assert!(death(tasks.range.start).is_some_and(|death| death.explains(status)));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(BEGUN.iter().all(|begun| begun.get() == 1));
+    assert!(other.get().unwrap().into_iter().eq((0..300).map(|x| x * x)));
+    everyone_works(&pool);
+}
+
 pub fn a_stopped_worker_is_ended_by_a_limit_by_cancel_and_by_terminate() {
     static BEGUN: Counter = Counter::new();
     set_up(&[&BEGUN]);

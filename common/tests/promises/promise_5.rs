@@ -184,6 +184,29 @@ pub fn a_call_that_is_cancelled_while_it_runs_costs_its_workers_and_no_others() 
     everyone_works(&pool);
 }
 
+/// A worker goes from the tasks of one map to those of the next; only who runs what was cancelled is killed.
+pub fn cancelling_one_map_loses_nothing_of_another() {
+    static BEGUN: [Counter; 200] = [const { Counter::new() }; 200];
+    set_up_here();
+    BEGUN.iter().for_each(Counter::set_up);
+    let count = |index: usize| {
+        BEGUN[index].increment();
+        index
+    };
+    let pool = Pool::new(3).unwrap();
+    let before = pool.chunksize(1).map_async(count, 0..100).unwrap();
+    let cancelled = pool.chunksize(1).map_async(hang, 0..10).unwrap();
+    let behind = pool.chunksize(1).map_async(count, 100..200).unwrap();
+    BUSY.wait_for(1);
+    assert!(cancelled.cancel());
+    assert_eq!(cancelled.get(), Err(Error::Cancelled));
+    assert_eq!(before.get(), Ok((0..100).collect()));
+    assert_eq!(behind.get(), Ok((100..200).collect()));
+    assert!(BEGUN.iter().all(|begun| begun.get() == 1));
+    assert!(BUSY.get() <= 3);
+    everyone_works(&pool);
+}
+
 pub fn cancel_after_the_answer_changes_nothing() {
     set_up_here();
     let pool = Pool::new(1).unwrap();
