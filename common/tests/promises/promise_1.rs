@@ -242,11 +242,8 @@ pub fn a_worker_killed_while_it_reads_a_task_of_many_megabytes_loses_nothing() {
         for handle in handles {
             assert_eq!(handle.get(), Ok(48 * MB));
         }
-        assert_eq!(
-            (BEGUN.get(), READ.get()),
-            (all, all),
-            "each was begun once, by the second worker"
-        );
+        READ.wait_for(all); // a helper says so when it has killed its worker
+        assert_eq!(BEGUN.get(), all, "each was begun once, by the second worker");
         everyone_works(&pool);
     }
 }
