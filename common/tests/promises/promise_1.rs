@@ -229,8 +229,10 @@ pub fn a_worker_killed_while_it_reads_a_task_of_many_megabytes_loses_nothing() {
     }
     for (round, workers, all) in [(0, 1, 1), (1, 3, 4)] {
         let pool = Pool::new(workers).unwrap();
-        let pids = pool.chunksize(1).map(prepare, vec![(round, all); workers]).unwrap();
-        pids.into_iter().for_each(stop);
+        // Whoever has answered this is idle: it does not look for more before it is told to.
+        let prepared =
+            Vec::from_iter((0..workers).map(|_| pool.apply_async(prepare, (round, all)).unwrap()));
+        prepared.into_iter().for_each(|worker| stop(worker.get().unwrap()));
         let handles = Vec::from_iter((0..workers).map(|_| {
             let length = |text: String| {
                 BEGUN.increment();
