@@ -219,16 +219,19 @@ impl<T> Posts<T> {
         self.put(board, place, State::Posted, about);
     }
 
-    /// Assigns a note to a fork that has none: the number with which it is told.
-    pub(crate) fn assign(&mut self, board: &Board, who: usize, about: T) -> u64 {
-        self.put(board, PLACES + who, State::Assigned(who), about)
+    /// A number with which a fork can be told something, and the note that it is assigned if that is one.
+    pub(crate) fn assign(&mut self, board: &Board, who: usize, about: Option<T>) -> u64 {
+        match about {
+            Some(about) => self.put(board, PLACES + who, State::Assigned(who), about),
+            None => self.number += 1,
+        }
+        self.number
     }
 
-    fn put(&mut self, board: &Board, place: usize, state: State, about: T) -> u64 {
+    fn put(&mut self, board: &Board, place: usize, state: State, about: T) {
         self.number += 1;
         self.notes.insert(self.number, (place, about));
         board.states[place].store(word(self.number, state), Ordering::Release);
-        self.number
     }
 
     /// Takes a note away that nobody looks at any more.
@@ -346,8 +349,8 @@ mod tests {
         "abcd".chars().for_each(|about| posts.post(&board, &[], about));
         let [a, b, _] = [0, 1, 0].map(|who| board.claim(who).unwrap());
         assert!(board.done(&a, 0)); // and died before it could tell
-        posts.assign(&board, 0, 'x');
-        let y = posts.assign(&board, 2, 'y');
+        posts.assign(&board, 0, Some('x'));
+        let y = posts.assign(&board, 2, Some('y'));
         assert_eq!(posts.lost(&board, 0), [('a', true), ('c', true), ('x', false)]);
         assert_eq!(posts.lost(&board, 0), []);
         assert!(board.begin(y, 2).is_some());
@@ -369,7 +372,7 @@ mod tests {
         assert!(!posts.revoke(&board, 0, |_| true), "only once");
         assert!(!board.done(&a, 0));
         assert_eq!(board.claim(1).map(|note| note.number), Some(3));
-        let x = posts.assign(&board, 0, 'x');
+        let x = posts.assign(&board, 0, Some('x'));
         assert!(posts.revoke(&board, 0, |about| *about == 'x'));
         assert!(board.begin(x, 0).is_none());
         assert_eq!(posts.lost(&board, 0), [('a', true), ('x', true)]);

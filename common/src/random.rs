@@ -20,8 +20,8 @@ use rand::{SeedableRng, TryRng};
 
 // Statics, because a fork hands them down to the child without any further work. Atomics and no
 // mutex: a mutex that another thread holds at the fork stays locked in the child for ever.
-// Relaxed, because none of them publishes other memory, and nobody enters a lineage while another
-// thread asks for it.
+// Relaxed, because none of them publishes other memory. A thread that outlives its task may see parts of
+// two lineages: nobody can say which of them is its own.
 static SEEDED: AtomicBool = AtomicBool::new(false);
 /// Where this process is: so many steps below a base.
 static BASE: AtomicU64 = AtomicU64::new(0);

@@ -94,6 +94,13 @@ impl Items<'_> {
         feed(self.header.call.function, self);
     }
 
+    /// Ends a child that the task forked and that has come back: the reply is the worker's to write.
+    fn leave_if_forked(&self) {
+        if !self.mark.is_here() {
+            exit_now(0);
+        }
+    }
+
     fn each<A: Data, R: Data>(mut self, function: impl Fn(A) -> R) {
         for index in 0..self.header.count {
             random::enter(self.stream, &[self.header.job, self.header.first + index as u64]);
@@ -101,11 +108,11 @@ impl Items<'_> {
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let argument = take_item(&mut self.arguments, "argument")?;
-                append_item(self.results, &function(argument), "result")
+                let result = function(argument);
+                self.leave_if_forked();
+                append_item(self.results, &result, "result")
             }));
-            if !self.mark.is_here() {
-                exit_now(0); // a child that the task forked: the reply is the worker's to write
-            }
+            self.leave_if_forked();
             if let Err(failure) = outcome.unwrap_or_else(|payload| Err(caught(payload))) {
                 self.results.truncate(before);
                 append_failure(self.results, &failure);

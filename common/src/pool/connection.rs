@@ -16,8 +16,10 @@ use crate::private::{PrivateFd, pidfd, receive_with, send_with};
 
 /// Why there is no reply.
 pub(super) enum Halt {
-    /// The worker has died, or speaks nonsense.
+    /// The worker has died.
     Dead,
+    /// It speaks nonsense.
+    Nonsense,
     /// The deadline has passed.
     Late,
     /// Somebody woke the thread.
@@ -81,6 +83,7 @@ impl Connection {
         let mut waited = Ok(());
         let (length, file) = loop {
             match receive_with(&self.socket, &mut self.inbox, MsgFlags::MSG_DONTWAIT) {
+                Ok((0, _)) => return Err(Halt::Dead), // the end of file
                 Ok(message) => break message,
                 Err(Errno::ECONNRESET) => {} // it left something unread; what it wrote comes next
                 Err(Errno::EAGAIN) if waited.is_ok() => waited = self.wait(until),
@@ -92,13 +95,13 @@ impl Connection {
             }
         };
         let reply = postcard::take_from_bytes::<ReplyHeader>(&self.inbox[..length]);
-        let (header, here) = reply.map_err(|_| Halt::Dead)?; // the end of file, or nonsense
+        let (header, here) = reply.map_err(|_| Halt::Nonsense)?;
         let file = header.file.map(|length| match file {
             None => Err(Errno::EMFILE),
             Some(file) => Bytes::new(&file, 0..length),
         });
         if let Some(Err(Errno::EINVAL | Errno::EPERM)) = file {
-            return Err(Halt::Dead);
+            return Err(Halt::Nonsense);
         }
         Ok(Reply { number: header.number, here, file })
     }

@@ -49,10 +49,12 @@ impl Handler {
     pub(super) fn run(mut self, shared: Arc<Shared>) {
         let slot = self.slot;
         self.thread = Some(thread::current());
-        // Nobody may wait for ever because this thread panicked: in code of the program, or here.
         if let Err(cause) = guarded(|| self.serve(&shared)) {
             shared.end(cause);
         }
+        // Nobody may wait for ever because this thread panicked, or one that had borrowed the handler: in
+        // code of the program, or here. Tasks that are dropped say so.
+        drop(shared.queue.lost(slot, false));
         shared.pids[slot].store(0, Ordering::Relaxed);
     }
 
@@ -117,7 +119,8 @@ impl Handler {
         if failures >= TRIES {
             return Err(first);
         }
-        // What the system refuses now, it may grant in a while.
+        // What the system refuses now, it may grant in a while. Who woke the thread before did not mean this.
+        let _ = nix::unistd::read(shared.wakes[self.slot].as_fd(), &mut [0; 8]);
         let pause = Instant::now() + Duration::from_millis(1 << failures.min(6));
         os::readable(shared.wakes[self.slot].as_fd(), Some(pause));
         Ok(())
@@ -162,21 +165,21 @@ impl Handler {
     }
 
     /// Has the worker run a task, or what is on the board; answers what it does until it is idle.
-    fn attend(&mut self, own: Option<Task>, shared: &Shared) -> Result<()> {
+    fn attend(&mut self, mut own: Option<Task>, shared: &Shared) -> Result<()> {
         let Some(worker) = &mut self.worker else { return Ok(()) };
         let (slot, pid, pidfd) = (self.slot, worker.pid.as_raw() as u32, worker.pidfd.clone());
+        if let Some(task) = own.take_if(|task| task.is_cancelled()) {
+            task.answer(0, Err(Error::Cancelled));
+            return Ok(());
+        }
         let (looks, limit) = (own.is_none(), own.as_ref().and_then(|task| task.order().limit));
-        let mut told = match own {
-            None => worker.send(&Order::Look, &[], None),
-            Some(task) if task.is_cancelled() => {
-                task.answer(0, Err(Error::Cancelled));
-                return Ok(());
-            }
-            Some(task) => {
-                let (header, (job, range)) = (Header::of(&task), task.input());
+        let input = own.as_ref().map(|task| (Header::of(task), task.input()));
+        let number = shared.queue.assign(slot, own);
+        let mut told = match input {
+            None => worker.send(&Order::Look(number), &[], None),
+            Some((header, (job, range))) => {
                 let (here, there) = job.input(range);
                 let (file, range) = there.unzip();
-                let number = shared.queue.assign(slot, task);
                 worker.send(&Order::Run(number, header, range), here, file)
             }
         };
@@ -186,11 +189,12 @@ impl Handler {
             // Most wake-ups are for another task, or for the cancelling of another call.
             heed: &|| shared.is_over() || shared.queue.revoke(slot),
         };
+        let mut patience = TRIES;
         while told.is_ok() {
             told = match worker.receive(&until) {
-                Ok(reply) if looks && reply.number == 0 => return Ok(()),
+                Ok(reply) if looks && reply.number == number => return Ok(()),
                 Ok(reply) => match shared.queue.done(reply.number, slot) {
-                    None => Err(Halt::Dead), // nonsense
+                    None => Err(Halt::Nonsense),
                     Some(task) => {
                         task.answer(pid, reply.results());
                         drop(reply);
@@ -205,12 +209,14 @@ impl Handler {
                         }
                     }
                 },
-                // It runs what was cancelled, and can take nothing more. What it did before is still read.
-                Err(Halt::Woken) if !shared.is_over() => {
-                    let _ = os::pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
-                    Ok(())
-                }
                 Err(halt) => Err(halt),
+            };
+            // It runs what was cancelled, or is broken: it must not begin anything more. What it did before
+            // is still read.
+            let must_die = matches!(told, Err(Halt::Woken | Halt::Nonsense));
+            if must_die && patience > 0 && !shared.is_over() {
+                let _ = os::pidfd_send_signal(pidfd.as_fd(), Signal::SIGKILL);
+                (told, patience) = (Ok(()), patience - 1);
             }
         }
         self.bury(matches!(told, Err(Halt::Late)).then_some(limit).flatten(), shared)
@@ -222,7 +228,7 @@ impl Handler {
     fn bury(&mut self, limit: Option<Duration>, shared: &Shared) -> Result<()> {
         let Some(pid) = self.worker.as_ref().map(|worker| worker.pid) else { return Ok(()) };
         let status = self.dismiss(shared);
-        let (had_none, begun, to_wake) = shared.queue.lost(self.slot);
+        let (had_none, begun, to_wake) = shared.queue.lost(self.slot, limit.is_some());
         to_wake.inspect(|handler| shared.wake(*handler));
         let phase = shared.queue.phase();
         for task in begun {

@@ -375,12 +375,8 @@ impl Pool {
             let _ = self.handlers_ended.recv_deadline(deadline);
         }
         let mut handlers = self.threads();
-        let Some(threads) = handlers.take() else {
-            return;
-        };
-        for thread in threads.into_iter().filter(JoinHandle::is_finished) {
-            let _ = thread.join();
-        }
+        let Some(all) = handlers.take() else { return };
+        all.into_iter().filter(JoinHandle::is_finished).for_each(|ended| _ = ended.join());
         self.shared.supervisor.finish(deadline);
     }
 

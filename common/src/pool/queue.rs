@@ -1,12 +1,13 @@
 //! The tasks that wait, and the handlers that wait for one.
 //!
-//! One lock, held for a few instructions. The next tasks are on the [board](crate::board), where a worker
+//! One lock, which is never held while something is sent, received or answered. The next tasks are on the [board](crate::board), where a worker
 //! that is free takes the first, so a long task never delays one that another worker could run. What does
 //! not go on the board is taken by a handler whose worker is free, in its turn. A handler that finds nothing
 //! goes on the idle list, and its thread sleeps: one is called for each task, none while all are busy. Or a
 //! caller who has one task and nothing to do but wait borrows the handler and does without its thread.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::handler::{Handler, TRIES};
@@ -28,7 +29,7 @@ pub(super) enum Phase {
 }
 
 pub(super) struct Queue {
-    pub(super) board: Board,
+    board: Board,
     /// Whether all tasks may go there: a worker may do as many as it likes.
     shares: bool,
     state: Mutex<State>,
@@ -89,11 +90,9 @@ impl State {
     }
 
     fn pop(&mut self) -> Option<Task> {
-        self.returned.pop_front().or_else(|| {
-            let (job, next) = self.front()?;
-            *next += 1;
-            Some(Task::of(job, *next - 1))
-        })
+        let (job, next) = self.front()?;
+        *next += 1;
+        Some(Task::of(job, *next - 1))
     }
 }
 
@@ -150,8 +149,8 @@ impl Queue {
         }
     }
 
-    /// A worker is told to run a task: the number with which it is told.
-    pub(super) fn assign(&self, slot: usize, task: Task) -> u64 {
+    /// The number with which a worker is told to run a task, or to look at the board.
+    pub(super) fn assign(&self, slot: usize, task: Option<Task>) -> u64 {
         self.lock().posts.assign(&self.board, slot, task)
     }
 
@@ -174,11 +173,12 @@ impl Queue {
     }
 
     /// A worker is dead. Whether it had no task; what it had begun; and whom to wake for what waits. What it had
-    /// not begun waits again, unless so many workers died of it that it counts as begun, or all is over.
-    pub(super) fn lost(&self, slot: usize) -> (bool, Vec<Task>, Option<usize>) {
+    /// not begun waits again, unless it was late, or so many workers died of it that it counts as begun, or
+    /// all is over.
+    pub(super) fn lost(&self, slot: usize, late: bool) -> (bool, Vec<Task>, Option<usize>) {
         let mut state = self.lock();
-        let (lost, over) =
-            (state.posts.lost(&self.board, slot), matches!(state.phase, Phase::Over(_)));
+        let lost = state.posts.lost(&self.board, slot);
+        let over = late || matches!(state.phase, Phase::Over(_));
         let (had_none, mut gone) = (lost.is_empty(), Vec::new());
         for (mut task, begun) in lost {
             task.deaths += 1;
@@ -201,11 +201,12 @@ impl Queue {
         if let Phase::Over(_) = state.phase {
             return Next::End;
         }
+        let returned = state.returned.pop_front(); // older than any on the board
         self.post(&mut state);
-        if self.board.has_notes() {
+        if returned.is_none() && self.board.has_notes() {
             return Next::Work(handler, None);
         }
-        match state.pop() {
+        match returned.or_else(|| state.pop()) {
             task @ Some(_) => Next::Work(handler, task),
             None if state.phase == Phase::Joining => Next::End,
             None => {
@@ -279,9 +280,12 @@ impl Queue {
         }
         state.phase = Phase::Over(cause.clone());
         let posted = state.posts.withdraw(&self.board, |_| true);
+        let (returned, jobs) = (mem::take(&mut state.returned), mem::take(&mut state.jobs));
         drop(state); // answers run callbacks
-        let queued = || self.lock().pop();
-        for task in posted.into_iter().chain(std::iter::from_fn(queued)) {
+        let queued = jobs
+            .iter()
+            .flat_map(|(job, next)| (*next..job.tasks()).map(|index| Task::of(job, index)));
+        for task in posted.into_iter().chain(returned).chain(queued) {
             task.answer(0, Err(cause.clone()));
         }
         true

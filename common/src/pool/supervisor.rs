@@ -142,33 +142,26 @@ fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Op
         if let [_, true] = os::readable_of([control.as_fd(), parent.as_fd()], None) {
             break;
         }
-        let request = match receive_value(control) {
-            Ok((request, _)) => request,
+        let (answer, socket) = match receive_value(control) {
             Err(Errno::EINTR | Errno::EAGAIN) => continue,
-            Err(_) => break,
-        };
-        let sent = match request {
-            Some(Request::Fork { slot }) => {
-                let place = (board, slot);
-                match fork_worker(slot, |socket| worker::run(socket, me, place, initializer)) {
+            Err(_) | Ok((None, _)) => break, // the end of file
+            Ok((Some(Request::Fork { slot }), _)) => {
+                match fork_worker(slot, |fd| worker::run(fd, me, (board, slot), initializer)) {
                     Ok((pid, pidfd, socket)) => {
-                        let answer = Answer::Forked(pid.as_raw());
-                        let sent = send_value(control, &answer, Some(&socket));
                         workers.push((pid, pidfd));
-                        sent
+                        (Answer::Forked(pid.as_raw()), Some(socket))
                     }
-                    Err(errno) => send_value(control, &Answer::NotForked(errno as i32), None),
+                    Err(errno) => (Answer::NotForked(errno as i32), None),
                 }
             }
-            Some(Request::Reap { pid }) => {
+            Ok((Some(Request::Reap { pid }), _)) => {
                 // Only one that was not reaped yet: the number may mean somebody else by now.
                 let worker = workers.iter().position(|(worker, _)| worker.as_raw() == pid);
                 let status = worker.map(|worker| end(workers.swap_remove(worker).0));
-                send_value(control, &Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
+                (Answer::Ended(status.unwrap_or(ExitStatus::Unknown)), None)
             }
-            None => break, // the end of file
         };
-        if sent.is_err() {
+        if send_value(control, &answer, socket.as_ref()).is_err() {
             break;
         }
     }

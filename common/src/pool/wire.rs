@@ -22,8 +22,8 @@ pub(super) const LONGEST: usize = 128 + FEW;
 /// What a worker is told.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Order {
-    /// Tasks wait on the board.
-    Look,
+    /// Tasks wait on the board. When there is nothing left, it is to say so with this number.
+    Look(u64),
     /// This one comes with the message, its arguments too, or a file and where they are there. With
     /// the number of its note on the board.
     Run(u64, Header, Option<Range<usize>>),
@@ -32,7 +32,7 @@ pub(super) enum Order {
 /// What a worker says of its results.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReplyHeader {
-    /// That of the task; 0 for none: the worker has started, or finds nothing on the board any more.
+    /// That of the task, or of the order to look; 0 when the worker has started.
     pub(super) number: u64,
     /// If they are in a file: how long it is.
     pub(super) file: Option<usize>,

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
@@ -72,9 +74,9 @@ impl Worker<'_> {
             Ok(message) => message,
         };
         match postcard::take_from_bytes(&inbox[..length]).map_err(|_| End(1))? {
-            (Order::Look, _) => self.look(),
+            (Order::Look(number), _) => self.look(number),
             (Order::Run(number, header, range), here) => {
-                let there = range.zip(file).map(|(range, file)| Bytes::new(&file, range));
+                let there = range.map(|range| Bytes::new(&file.ok_or(Errno::EMFILE)?, range));
                 let there = there.transpose().map_err(|_| End(1))?; // no room: nothing was begun
                 let note = self.board.begin(number, self.slot).ok_or(End(0))?;
                 self.run(&note, header, there.as_deref().unwrap_or(here))
@@ -83,12 +85,12 @@ impl Worker<'_> {
     }
 
     /// Runs what is on the board, until there is nothing left.
-    fn look(&self) -> Result<(), End> {
+    fn look(&self, number: u64) -> Result<(), End> {
         while let Some(note) = self.board.claim(self.slot) {
             let (header, arguments) = postcard::take_from_bytes(&note).map_err(|_| End(1))?;
             self.run(&note, header, arguments)?;
         }
-        reply(&self.socket, 0, Writer::default())
+        reply(&self.socket, number, Writer::default())
     }
     // ANCHOR_END: loop
 
@@ -116,8 +118,13 @@ fn reply(socket: &PrivateFd, number: u64, results: Writer) -> Result<(), End> {
     let header = postcard::to_stdvec(&header).expect("numbers can be encoded");
     let here = if file.is_none() { &results } else { &[][..] };
     while let Err(errno) = send_with(socket, [&header, here], file, MsgFlags::empty()) {
-        if errno != Errno::EINTR {
-            return Err(End(0)); // the parent is gone
+        match errno {
+            Errno::EINTR => {}
+            // No memory, or too many descriptors on their way: that may pass.
+            Errno::ENOBUFS | Errno::ENOMEM | Errno::ETOOMANYREFS => {
+                thread::sleep(Duration::from_millis(1))
+            }
+            _ => return Err(End(0)), // the parent is gone
         }
     }
     Ok(())

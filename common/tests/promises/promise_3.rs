@@ -181,6 +181,60 @@ pub fn a_panic_in_the_scope_ends_the_pool_too() {
 }
 
 /// As if the machine had no time for it: it does not answer, and is ended as well.
+/// Small tasks of a map go on the board when others are done, but not when all is over.
+pub fn terminate_in_the_middle_of_a_map_of_small_tasks_answers_it() {
+    set_up(&[&BUSY]);
+    for round in 0..20 {
+        let pool = Pool::new(2).unwrap();
+        let busy = BUSY.get();
+        let count = |x: u32| {
+            BUSY.increment();
+            x
+        };
+        let map = pool.chunksize(1).map_async(count, 0..20_000).unwrap();
+        BUSY.wait_for(busy + 10 * round);
+        pool.terminate();
+        // The pool is still there, so nothing is answered by being dropped.
+        match map.get_timeout(Duration::from_secs(20)) {
+            Err(Error::Terminated) => {}
+            Ok(all) => assert_eq!(all.len(), 20_000),
+            other => panic!("{other:?}"),
+        }
+        let done = BUSY.get();
+        drop(pool);
+        assert_eq!(BUSY.get(), done, "nothing is run any more");
+    }
+}
+
+/// What was collected of a map that fails is dropped by the thread that receives the last answer.
+pub fn a_result_that_panics_when_it_is_dropped_leaves_nobody_waiting() {
+    static GATE: Gate = Gate::new();
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            assert_ne!(std::process::id(), case(), "dropped where it was received");
+        }
+    }
+    set_up(&[&BUSY]);
+    GATE.set_up();
+    let pool = Pool::new(2).unwrap();
+    let busy = BUSY.get();
+    let wait = |_: u32| {
+        BUSY.increment();
+        GATE.wait();
+    };
+    let fail = |x: u32| match x {
+        1 => panic!("so it is"),
+        _ => Panics, // one: two would be a panic in a panic
+    };
+    let fails = pool.chunksize(1).map_async(fail, 0..2).unwrap();
+    let waits = pool.chunksize(1).map_async(wait, 0..6).unwrap();
+    BUSY.wait_for(busy + 1);
+    assert!(fails.get().is_err());
+    assert!(waits.get().is_err());
+}
+
 pub fn a_stopped_supervisor_does_not_keep_the_pool_from_ending() {
     set_up(&[&BUSY]);
     let before = Before::now();
