@@ -1,10 +1,11 @@
 //! The tasks that wait, and the handlers that wait for one.
 //!
-//! One lock, which is never held while something is sent, received or answered. The next tasks are on the [board](crate::board), where a worker
-//! that is free takes the first, so a long task never delays one that another worker could run. What does
-//! not go on the board is taken by a handler whose worker is free, in its turn. A handler that finds nothing
-//! goes on the idle list, and its thread sleeps: one is called for each task, none while all are busy. Or a
-//! caller who has one task and nothing to do but wait borrows the handler and does without its thread.
+//! One lock, which is never held while something is sent, received or answered. The next tasks are on the
+//! [board](crate::board), where a worker that is free takes the first, so a long task never delays one that
+//! another worker could run. What does not go on the board is taken by a handler whose worker is free, in its
+//! turn. A handler that finds nothing goes on the idle list, and its thread sleeps: one is called for each task,
+//! none while all are busy. Or a caller who has one task and nothing to do but wait borrows the handler and does
+//! without its thread.
 
 use std::collections::VecDeque;
 use std::mem;
