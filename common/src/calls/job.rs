@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::call::Call;
-use super::codec::Arguments;
+use super::codec::{Arguments, guarded};
 use super::error::{Error, Result, Tasks};
 use crate::board;
 use crate::parcel::FEW;
@@ -127,6 +127,16 @@ impl Task {
     pub(crate) fn answer(mut self, pid: u32, reply: Result<&[u8]>) {
         self.answered = true;
         (self.job.answer)(&self.tasks(), pid, reply);
+    }
+}
+
+impl Task {
+    /// The answer to a task that no worker has begun. If code of the program panics at this, it ends here.
+    pub(crate) fn fail(self, cause: &Error) {
+        let _ = guarded(|| {
+            self.answer(0, Err(cause.clone()));
+            Ok(())
+        });
     }
 }
 

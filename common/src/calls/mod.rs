@@ -373,14 +373,25 @@ impl<R> Gathered<R> {
             let chunks = std::mem::take(&mut this.chunks);
             let error = this.error.take();
             drop(this);
-            let all = || {
+            let all = |chunks: Vec<Option<Vec<R>>>| {
                 let mut chunks = Vec::from_iter(chunks.into_iter().flatten()).into_iter();
                 let mut all = chunks.next().unwrap_or_default();
                 all.reserve_exact(chunks.as_slice().iter().map(Vec::len).sum());
                 chunks.for_each(|mut chunk| all.append(&mut chunk));
                 all
             };
-            Self::finish(gathered, error.map_or_else(|| Ok(all()), Err));
+            let answer = match error {
+                None => Ok(all(chunks)),
+                Some(error) => {
+                    // Results of the others are nobody's, and to drop them may be code of the program.
+                    let _ = guarded(|| {
+                        drop(chunks);
+                        Ok(())
+                    });
+                    Err(error)
+                }
+            };
+            Self::finish(gathered, answer);
         }
     }
 

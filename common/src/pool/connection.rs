@@ -83,7 +83,7 @@ impl Connection {
         let mut waited = Ok(());
         let (length, file) = loop {
             match receive_with(&self.socket, &mut self.inbox, MsgFlags::MSG_DONTWAIT) {
-                Ok((0, _)) => return Err(Halt::Dead), // the end of file
+                Ok((0, _)) => return Err(Halt::Nonsense), // the end of file, too
                 Ok(message) => break message,
                 Err(Errno::ECONNRESET) => {} // it left something unread; what it wrote comes next
                 Err(Errno::EAGAIN) if waited.is_ok() => waited = self.wait(until),

@@ -26,6 +26,9 @@ use crate::{ExitStatus, os, trace};
 /// they begin it has failed.
 pub(super) const TRIES: u32 = 10;
 
+/// So many messages without a meaning are read for the sake of those behind them.
+const PATIENCE: u32 = 300;
+
 pub(super) struct Handler {
     pub(super) slot: usize,
     worker: Option<Connection>,
@@ -169,7 +172,7 @@ impl Handler {
         let Some(worker) = &mut self.worker else { return Ok(()) };
         let (slot, pid, pidfd) = (self.slot, worker.pid.as_raw() as u32, worker.pidfd.clone());
         if let Some(task) = own.take_if(|task| task.is_cancelled()) {
-            task.answer(0, Err(Error::Cancelled));
+            task.fail(&Error::Cancelled);
             return Ok(());
         }
         let (looks, limit) = (own.is_none(), own.as_ref().and_then(|task| task.order().limit));
@@ -189,7 +192,7 @@ impl Handler {
             // Most wake-ups are for another task, or for the cancelling of another call.
             heed: &|| shared.is_over() || shared.queue.revoke(slot),
         };
-        let mut patience = TRIES;
+        let mut patience = PATIENCE;
         while told.is_ok() {
             told = match worker.receive(&until) {
                 Ok(reply) if looks && reply.number == number => return Ok(()),

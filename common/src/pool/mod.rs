@@ -193,9 +193,7 @@ impl Shared {
 
     /// A call was cancelled: what waits never runs, and who runs its tasks is ended.
     pub(crate) fn cancel(&self) {
-        for task in self.queue.withdraw_cancelled() {
-            task.answer(0, Err(Error::Cancelled));
-        }
+        self.queue.withdraw_cancelled().into_iter().for_each(|task| task.fail(&Error::Cancelled));
         self.wake_all();
     }
 
@@ -217,11 +215,12 @@ impl Shared {
 
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
     fn end(&self, cause: Error) {
-        if self.queue.end(cause) {
-            // First: a handler that wakes must not have its worker killed without a grace.
-            self.supervisor.dismiss();
-            self.wake_all();
-        }
+        let Some(tasks) = self.queue.end(cause.clone()) else { return };
+        // First: a handler that wakes must not have its worker killed without a grace, and answers run
+        // code of the program.
+        self.supervisor.dismiss();
+        self.wake_all();
+        tasks.for_each(|task| task.fail(&cause));
     }
 }
 

@@ -273,22 +273,18 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends it all. Every task that waits is answered with `cause`. False if it was over before.
-    pub(super) fn end(&self, cause: Error) -> bool {
+    /// Ends it all: the tasks that wait, which are to be answered. `None` if it was over before.
+    pub(super) fn end(&self, cause: Error) -> Option<impl Iterator<Item = Task>> {
         let mut state = self.lock();
         if let Phase::Over(_) = state.phase {
-            return false;
+            return None;
         }
-        state.phase = Phase::Over(cause.clone());
+        state.phase = Phase::Over(cause);
         let posted = state.posts.withdraw(&self.board, |_| true);
         let (returned, jobs) = (mem::take(&mut state.returned), mem::take(&mut state.jobs));
-        drop(state); // answers run callbacks
         let queued = jobs
-            .iter()
-            .flat_map(|(job, next)| (*next..job.tasks()).map(|index| Task::of(job, index)));
-        for task in posted.into_iter().chain(returned).chain(queued) {
-            task.answer(0, Err(cause.clone()));
-        }
-        true
+            .into_iter()
+            .flat_map(|(job, next)| (next..job.tasks()).map(move |index| Task::of(&job, index)));
+        Some(posted.into_iter().chain(returned).chain(queued))
     }
 }

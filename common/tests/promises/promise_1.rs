@@ -676,31 +676,32 @@ pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
 pub fn nonsense_among_small_tasks_has_one_victim_at_most() {
     static BEGUN: Counter = Counter::new();
     set_up(&[&BEGUN]);
-    fn task((index, nonsense): (u32, Vec<u8>)) -> u32 {
+    fn task((index, nonsense): (u32, Option<Vec<u8>>)) -> u32 {
         BEGUN.increment();
-        if !nonsense.is_empty() {
+        if let Some(nonsense) = nonsense {
             // SAFETY: the worker's socket is open.
             let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(own_socket()) };
-            (0..3).for_each(|_| _ = unistd::write(socket, &nonsense).unwrap());
+            (0..20).for_each(|_| _ = unistd::write(socket, &nonsense).unwrap());
         }
         index
     }
     for workers in [1, 2] {
-        // The second one is what a worker says that has started; the third is about another task.
-        for nonsense in [vec![0xff; 3], vec![0, 0], vec![1, 0]] {
+        // The second one is what a worker says that has started; the third is about another task; the last is empty.
+        for nonsense in [vec![0xff; 3], vec![0, 0], vec![1, 0], vec![]] {
             let pool = Pool::new(workers).unwrap();
             let before = BEGUN.get();
             let maps = Vec::from_iter((0..10).map(|map| {
                 let items = (0..4).map(|item| match (map, item) {
-                    (3, 2) => (item, nonsense.clone()),
-                    _ => (item, Vec::new()),
+                    (3, 2) => (item, Some(nonsense.clone())),
+                    _ => (item, None),
                 });
                 pool.chunksize(1).map_async(task, items).unwrap()
             }));
             let answers = Vec::from_iter(maps.into_iter().map(|map| map.get()));
             let failed = answers.iter().filter(|answer| **answer != Ok(vec![0, 1, 2, 3])).count();
             assert!(failed <= 1, "{nonsense:?}: {answers:?}");
-            assert_eq!(BEGUN.get() - before, 40);
+            let begun = BEGUN.get() - before;
+            assert!(begun <= 40 && begun + failed as u64 >= 40, "{begun} were begun");
             everyone_works(&pool);
         }
     }
