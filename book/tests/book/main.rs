@@ -20,6 +20,7 @@ fn main() {
         pages::code_and_output_are_included_and_not_typed,
         pages::each_link_leads_somewhere,
         pages::each_path_and_package_that_is_named_exists,
+        pages::each_flag_of_a_lesson_is_one_that_it_takes,
         pages::each_test_that_is_named_exists,
         pages::what_is_indented_is_code,
         pages::each_heading_has_an_id_of_its_own,

@@ -5,6 +5,9 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Command};
+use common::cli::Flags;
+use common::finish::{Finish, FinishOrTimeout};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::generated::files_below;
@@ -19,7 +22,9 @@ pub fn the_summary_lists_each_page_once() {
     let mut listed: Vec<_> = summary.links().into_iter().map(|(_, link)| link).collect();
     let pages: BTreeSet<_> = pages().iter().map(Page::name).collect();
     listed.sort();
-    assert_eq!(listed, pages.into_iter().collect::<Vec<_>>(), "listed, and there");
+    let missing: Vec<_> = pages.iter().filter(|page| !listed.contains(page)).collect();
+    assert!(missing.is_empty(), "no line in SUMMARY.md, so that nobody finds them: {missing:?}");
+    assert_eq!(listed, pages.into_iter().collect::<Vec<_>>(), "in SUMMARY.md, and there");
 }
 
 pub fn each_include_finds_its_file_and_its_anchor() {
@@ -39,19 +44,27 @@ pub fn each_include_finds_its_file_and_its_anchor() {
 }
 
 /// In a block of Rust, Python or output there are included lines only, and the Rust is from files that Cargo or a test
-/// compiles. `console` is for commands, which another test looks at, and blocks without a language are for all else.
+/// compiles. `console` is for commands, which other tests look at. There is no other block: in one without a language, or
+/// of `rs`, anything could be typed.
 pub fn code_and_output_are_included_and_not_typed() {
     each(|page, wrong| {
         for (language, text) in page.blocks() {
             let language = language.split(',').next().unwrap_or_default();
+            if language == "console" {
+                continue;
+            }
             if !["rust", "python", "text"].contains(&language) {
+                wrong.push(format!(
+                    "a block of {language:?}, to be rust, python, text or console: {}",
+                    text.lines().next().unwrap_or_default()
+                ));
                 continue;
             }
             for line in text.lines() {
                 match Include::parse(line) {
-                    None => wrong.push(format!("typed {language}: {line}")),
+                    None => wrong.push(format!("typed {language}, to be included: {line}")),
                     Some(include) if language == "rust" && !include.is_compiled() => {
-                        wrong.push(format!("nobody compiles {}", include.file))
+                        wrong.push(format!("nothing compiles {}", include.file))
                     }
                     Some(_) => {}
                 }
@@ -90,11 +103,8 @@ pub fn each_link_leads_somewhere() {
 pub fn each_path_and_package_that_is_named_exists() {
     let top = run::top();
     each_of(with_readme(), |page, wrong| {
-        let text = page.expanded();
-        let commands =
-            text.lines().filter(|line| line.contains("cargo ") || line.contains("python3 "));
-        for line in commands {
-            let mut words = line.split(|c: char| c.is_whitespace() || c == '`').peekable();
+        for line in page.commands() {
+            let mut words = line.split_whitespace().peekable();
             while let Some(word) = words.next() {
                 let next = words.peek().copied().unwrap_or_default();
                 let there = match word {
@@ -122,13 +132,49 @@ pub fn each_path_and_package_that_is_named_exists() {
     });
 }
 
+/// What comes after `--` is for the lesson: its own parser takes it.
+pub fn each_flag_of_a_lesson_is_one_that_it_takes() {
+    let ran = std::cell::Cell::new(0);
+    each_of(with_readme(), |page, wrong| {
+        for command in page.commands() {
+            let Some((_, arguments)) = command.split_once("cargo run -p lesson") else { continue };
+            let words = arguments.split_whitespace().take_while(|word| !word.starts_with('#'));
+            let words = words.collect::<Vec<_>>();
+            let lesson = format!("lesson{}", words.first().copied().unwrap_or_default());
+            let flags = words.into_iter().skip_while(|word| *word != "--").skip(1);
+            ran.set(ran.get() + 1);
+            let parsed = parser(&lesson).try_get_matches_from(["lesson"].into_iter().chain(flags));
+            if let Err(error) = parsed {
+                let error = error.to_string();
+                let reason = error.lines().next().unwrap_or_default();
+                wrong.push(format!("{lesson} refuses its flags, {reason}: {}", command.trim()));
+            }
+        }
+    });
+    assert!(ran.get() > 10, "the pages run lessons {} times only: is this how?", ran.get());
+}
+
+/// The flags that all lessons have, and those that this one's main asks for besides.
+fn parser(lesson: &str) -> Command {
+    let main = run::top().join(lesson).join("src/main.rs");
+    let main = fs::read_to_string(main).unwrap_or_default();
+    // A lesson has its own defaults for what is required here.
+    let common = Flags::augment_args(Command::new("lesson")).mut_args(|arg| arg.required(false));
+    if main.contains("FinishOrTimeout {") {
+        FinishOrTimeout::augment_args(common)
+    } else if main.contains("Finish {") {
+        Finish::augment_args(common)
+    } else {
+        common
+    }
+}
+
 /// The tests that commands choose, and names of functions in code type: `promise_1::a_worker_that_…`.
 pub fn each_test_that_is_named_exists() {
     let names = Names::of(&run::top());
     each_of(with_readme(), |page, wrong| {
-        let text = page.expanded();
-        let commands = text.split(['\n', '`']).filter_map(|line| line.split_once("cargo test "));
-        for (_, arguments) in commands {
+        for command in page.commands() {
+            let Some((_, arguments)) = command.split_once("cargo test ") else { continue };
             let words = arguments.split_whitespace().take_while(|word| !word.starts_with('#'));
             let mut words = words.collect::<Vec<_>>().into_iter();
             let (mut package, mut target, mut name) = ("", "", "");
@@ -313,7 +359,8 @@ impl Page {
     }
 
     fn blocks(&self) -> Vec<(String, String)> {
-        let mut blocks = Vec::new();
+        let mut blocks = Vec::<(String, String)>::new();
+        let mut inside = false;
         for (event, _) in events(&self.written) {
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
@@ -322,11 +369,12 @@ impl Page {
                         CodeBlockKind::Indented => String::new(),
                     };
                     blocks.push((language, String::new()));
+                    inside = true;
                 }
-                Event::Text(text) if blocks.last().is_some() => {
-                    blocks.last_mut().expect("there is one").1 += &text;
+                Event::Text(text) if inside => {
+                    blocks.last_mut().expect("it is inside of one").1 += &text;
                 }
-                Event::End(TagEnd::CodeBlock) => blocks.push(Default::default()),
+                Event::End(TagEnd::CodeBlock) => inside = false,
                 _ => {}
             }
         }
@@ -353,6 +401,24 @@ impl Page {
             }
         }
         links
+    }
+
+    /// The lines of blocks and HTML, and what is in code type in a text, where a command may go on in the next line.
+    fn commands(&self) -> Vec<String> {
+        let text = self.expanded();
+        let mut lines = Vec::new();
+        for (event, _) in events(&text) {
+            match event {
+                Event::Code(code) => lines.push(code.into_string()),
+                Event::Text(text) | Event::Html(text) => {
+                    let parts = text.split(['\n', '<', '>']);
+                    lines.extend(parts.map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        lines.retain(|line| line.contains("cargo ") || line.contains("python3 "));
+        lines
     }
 
     fn code_spans(&self) -> Vec<String> {
