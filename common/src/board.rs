@@ -250,10 +250,11 @@ impl<T> Posts<T> {
         board: &Board,
         say: impl Fn(u64, usize, &T) -> Option<S>,
     ) -> Vec<(T, S)> {
-        let notes = self.notes.iter();
+        // The youngest first: whoever claims meanwhile takes the oldest, and none is passed over.
+        let notes = self.notes.iter().rev();
         let said = notes.filter_map(|(&n, (place, about))| Some((n, say(n, *place, about)?)));
         let said: Vec<_> = said.collect();
-        said.into_iter().filter_map(|(n, said)| Some((self.take(board, n)?, said))).collect()
+        said.into_iter().rev().filter_map(|(n, said)| Some((self.take(board, n)?, said))).collect()
     }
 
     /// What the note was about that a fork says it has done; `None` if it has not.
