@@ -89,7 +89,7 @@ fn search_and_keys_work() {
         if (links.length) found(links.length);
         else if (tries) setTimeout(look, 50, tries - 1);
         else nothing('the search found nothing');
-    }; look(400) })";
+    }; look(1200) })";
     assert!(chromium.evaluate(found).as_u64() > Some(0));
     chromium.evaluate("document.activeElement.blur()");
 
@@ -100,7 +100,7 @@ fn search_and_keys_work() {
         let loaded =
             "performance.getEntriesByType('navigation')[0].loadEventEnd ? location.href : ''";
         let mut url = Value::Null;
-        let arrived = (0..200).any(|_| {
+        let arrived = (0..1200).any(|_| {
             thread::sleep(Duration::from_millis(50));
             url = chromium.evaluate(loaded);
             url.as_str().is_some_and(|url| url.ends_with(&format!("{to}.html")))
