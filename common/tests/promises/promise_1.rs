@@ -1,6 +1,11 @@
 //! A result or an error, always, and soon.
 
-use std::{io::IoSlice, os::fd::AsRawFd, time::Duration};
+use std::{
+    io::IoSlice,
+    os::fd::AsRawFd,
+    sync::atomic::{AtomicI32, Ordering},
+    time::Duration,
+};
 
 use common::{
     ExitStatus, Pool,
@@ -15,8 +20,9 @@ use nix::{
         memfd::{MFdFlags, memfd_create},
         signal::Signal,
         socket::{ControlMessage, MsgFlags, sendmsg},
+        wait::waitpid,
     },
-    unistd,
+    unistd::{self, ForkResult, Pid},
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
@@ -378,25 +384,32 @@ pub fn workers_killed_right_after_their_fork_are_replaced() {
     everyone_works(&pool);
 }
 
-/// The task is in the worker's socket, unread, when the worker dies.
+static SENT: Counter = Counter::new();
+static MAY_DIE: Gate = Gate::new();
+
+/// A task after which its worker is to be stopped: it dies when the gate is open and the next task is in its socket,
+/// unread.
+fn await_the_next((): ()) -> u32 {
+    let (worker, socket) = (me(), own_socket());
+    forked(|| {
+        eventually("the worker is stopped", || process_state(worker) == Some('T'));
+        eventually("the task has come", || is_readable(socket));
+        SENT.increment();
+        MAY_DIE.wait();
+        send(worker, Signal::SIGKILL);
+    });
+    worker
+}
+
 pub fn a_task_that_was_sent_and_not_begun_is_run_by_the_next_worker() {
-    static SENT: Counter = Counter::new();
     static BEGUN: Counter = Counter::new();
     set_up(&[&SENT, &BEGUN]);
-    fn prepare((): ()) -> u32 {
-        let (worker, socket) = (me(), own_socket());
-        forked(|| {
-            eventually("the worker is stopped", || process_state(worker) == Some('T'));
-            eventually("the task has come", || is_readable(socket));
-            SENT.increment();
-            send(worker, Signal::SIGKILL);
-        });
-        worker
-    }
+    MAY_DIE.set_up();
+    MAY_DIE.open();
     let pool = Pool::new(1).unwrap();
     // As often as an unlucky task may lose its worker, and the pool goes on.
     for turn in 1..=20 {
-        stop(pool.apply(prepare, ()).unwrap());
+        stop(pool.apply(await_the_next, ()).unwrap());
         let task = |x: u64| {
             BEGUN.increment();
             x + 1
@@ -405,6 +418,21 @@ pub fn a_task_that_was_sent_and_not_begun_is_run_by_the_next_worker() {
         assert_eq!((SENT.get(), BEGUN.get()), (turn, turn));
     }
     everyone_works(&pool);
+}
+
+/// Those are where every worker can take them by then.
+pub fn a_task_that_was_sent_and_not_begun_is_run_before_younger_ones() {
+    static BEGUN: Counter = Counter::new();
+    set_up(&[&SENT, &BEGUN]);
+    MAY_DIE.set_up();
+    let pool = Pool::new(1).unwrap();
+    stop(pool.apply(await_the_next, ()).unwrap());
+    let turn = |_: u32| BEGUN.increment();
+    let sent = pool.apply_async(turn, 0).unwrap();
+    SENT.wait_for(1);
+    let younger = pool.chunksize(1).map_async(turn, 0..3).unwrap();
+    MAY_DIE.open();
+    assert_eq!((sent.get(), younger.get()), (Ok(1), Ok(vec![2, 3, 4])));
 }
 
 pub fn a_stopped_worker_delays_its_own_task_alone() {
@@ -589,6 +617,37 @@ pub fn a_task_that_forks_and_returns_twice_has_one_result() {
     RETURNED.wait_for(150);
     assert_eq!(pool.pids(), before, "no worker was lost");
     everyone_works(&pool);
+}
+
+/// It has the file in which the results of the chunk are collected.
+pub fn what_a_child_of_a_task_returns_is_in_no_result() {
+    static GONE_ON: Counter = Counter::new();
+    static CHILD: AtomicI32 = AtomicI32::new(0);
+    set_up(&[&GONE_ON]);
+    fn task(index: usize) -> Vec<usize> {
+        match index {
+            // SAFETY: a worker has one thread.
+            1 => match unsafe { unistd::fork() }.unwrap() {
+                ForkResult::Parent { child } => CHILD.store(child.as_raw(), Ordering::Relaxed),
+                ForkResult::Child => {
+                    GONE_ON.wait_for(1); // its parent's result is written
+                    return vec![usize::MAX; MB];
+                }
+            },
+            2 => {
+                GONE_ON.increment();
+                let child = Pid::from_raw(CHILD.load(Ordering::Relaxed));
+                waitpid(child, None).expect("it ends without a result");
+            }
+            _ => {}
+        }
+        vec![index; MB]
+    }
+    let pool = Pool::new(1).unwrap();
+    for (index, result) in pool.chunksize(4).map(task, 0..4).unwrap().into_iter().enumerate() {
+        assert!(result == vec![index; MB], "{index}");
+    }
+    assert_eq!(GONE_ON.get(), 1);
 }
 
 /// Both would read the same tasks from the same socket.

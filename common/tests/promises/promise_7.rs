@@ -420,6 +420,24 @@ pub fn no_memory_for_a_result_is_an_error_of_its_task() {
     everyone_works(&pool);
 }
 
+/// What is long goes by way of a file in memory.
+pub fn what_is_longer_than_files_may_be_is_an_error_of_its_task() {
+    const LONGEST: usize = 1 << 20;
+    set_up(&[]);
+    let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    setrlimit(Resource::RLIMIT_FSIZE, LONGEST as u64, hard).unwrap();
+    let pool = Pool::new(2).unwrap();
+    let workers = pool.pids();
+    let length = |text: String| text.len();
+    let text = |length: usize| "x".repeat(length);
+    assert_eq!(pool.apply(length, text(LONGEST - 100)), Ok(LONGEST - 100));
+    assert_eq!(pool.apply(text, LONGEST - 100), Ok(text(LONGEST - 100)));
+    is_codec(pool.apply(length, text(LONGEST + 1)), "File too large");
+    is_codec(pool.apply(text, LONGEST + 1), "File too large");
+    everyone_works(&pool);
+    assert_eq!(pool.pids(), workers, "none of this costs a worker");
+}
+
 pub fn numbers_that_make_no_sense_are_errors_and_nothing_runs() {
     static RUN: Counter = Counter::new();
     set_up(&[&RUN]);
