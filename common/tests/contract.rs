@@ -21,6 +21,7 @@ fn main() {
         counts,
         map_is_the_set_that_its_rules_describe,
         what_follows_a_possible_beginning_is_possible_or_has_a_reason,
+        imap_unordered_is_checked_however_late_main_reads,
         before_is_what_the_orders_say,
         can_finish_knows_the_orders_of_the_ends,
         patience_ends_where_it_is_to_end_and_only_in_a_get_with_a_timeout,
@@ -819,6 +820,14 @@ fn what_follows_a_possible_beginning_is_possible_or_has_a_reason() {
             }
         }
     }
+}
+
+/// By then the results may have come in as many orders as there are permutations of the tasks.
+fn imap_unordered_is_checked_however_late_main_reads() {
+    let of = |event: fn(usize) -> Event| (1..=20).map(event);
+    let order =
+        of(Event::Start).chain(of(Event::End)).chain(of(Event::Yield).rev()).collect::<Vec<_>>();
+    assert_eq!(Contract::imap_unordered(20, 20).check(&order), Ok(()));
 }
 
 /// The tables are made from the graph of the orders; here from the orders themselves.

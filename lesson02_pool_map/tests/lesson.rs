@@ -30,16 +30,18 @@ fn run() {
     pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
-/// Without `imap_unordered`: with so many tasks its contract is too large to be checked.
 fn sections(workers: usize) -> Vec<Section> {
     let (n, half) = (SIZE, SIZE / 2);
     let shapes = [(n, n), (half, half), (half, n), (n, half)];
     let yields = (1..=20).map(|task| format!("yield {task}")).collect::<Vec<_>>().join(", ");
-    let imap = Contract::imap(20, workers).buffersize(usize::MAX); // without a bound, as Python's
+    // Without a bound, as Python's.
+    let [imap, imap_unordered] =
+        [Contract::imap, Contract::imap_unordered].map(|of| of(20, workers).buffersize(usize::MAX));
     vec![
         section(Contract::map(4, workers), 1..=4, "return"),
         section(Contract::starmap(2, workers), ["1, 2", "3, 4"], "return"),
         section(Contract::starmap(4, workers), shapes.map(|(x, y)| format!("{x}, {y}")), "return"),
         section(imap, 1..=20, &yields),
+        section(imap_unordered, 1..=20, &yields),
     ]
 }

@@ -89,7 +89,7 @@ impl Contract {
             if self.tasks_of(chunk).all(ended) && !state.arrived.contains(&chunk) {
                 let mut after = state.clone();
                 after.arrived.push(chunk);
-                if !self.steps.contains(&Step::Next) {
+                if !self.reads_what_comes() {
                     after.arrived.sort_unstable(); // all orders are the same to main
                 }
                 next.push(after);
@@ -188,14 +188,20 @@ impl Contract {
 
 /// Sets of states: what is known to who only sees the events.
 impl Contract {
-    pub(super) fn begin(&self) -> States {
-        self.close(vec![self.start_state()])
+    pub(super) fn begin(&self, keep: &impl Fn(&State) -> bool) -> States {
+        self.close(vec![self.start_state()], keep)
     }
 
-    /// The states in which the run may be after the event; none if it is impossible.
-    pub(super) fn after(&self, states: &States, event: Event) -> States {
+    /// The states in which the run may be after the event, of those to be kept; none if it is impossible.
+    pub(super) fn after(
+        &self,
+        states: &States,
+        event: Event,
+        keep: &impl Fn(&State) -> bool,
+    ) -> States {
         let seen = states.iter().flat_map(|state| self.seen(state));
-        self.close(seen.filter(|(seen, _)| *seen == event).map(|(_, after)| after).collect())
+        let after = seen.filter(|(seen, _)| *seen == event).map(|(_, after)| after);
+        self.close(after.collect(), keep)
     }
 
     /// What may be seen next.
@@ -204,8 +210,12 @@ impl Contract {
     }
 
     /// These states and all that can follow unseen.
-    fn close(&self, states: Vec<State>) -> States {
-        reach(states, |state| self.unseen(state))
+    fn close(&self, states: Vec<State>, keep: &impl Fn(&State) -> bool) -> States {
+        reach(states, |state| {
+            let mut next = self.unseen(state);
+            next.retain(keep);
+            next
+        })
     }
 }
 
@@ -233,7 +243,7 @@ pub(super) struct Node {
 impl Graph {
     /// A node has a lower number than those that follow it.
     pub(super) fn new(contract: &Contract) -> Graph {
-        let mut all = vec![contract.begin()];
+        let mut all = vec![contract.begin(&|_| true)];
         let mut known = HashMap::from([(all[0].clone(), 0)]);
         let mut nodes = Vec::new();
         // An event starts a task, ends one or is a step of main's, so all ways to a node are equally long, and nodes
@@ -242,7 +252,7 @@ impl Graph {
             let states = all[nodes.len()].clone();
             let mut next = BTreeMap::new();
             for event in contract.next(&states) {
-                let after = contract.after(&states, event);
+                let after = contract.after(&states, event, &|_| true);
                 let number = *known.entry(after).or_insert_with_key(|after| {
                     all.push(after.clone());
                     all.len() - 1
