@@ -41,7 +41,9 @@ unsafe impl Sync for View {}
 impl View {
     fn new(file: &PrivateFd, offset: usize, length: usize) -> nix::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
-        let (prot, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_SHARED);
+        // Private, although nobody writes: before Linux 6.7 a file that is sealed against writing cannot be mapped
+        // as shared at all.
+        let (prot, flags) = (ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE);
         // SAFETY: placed where the kernel likes, it touches nobody's memory.
         let memory = unsafe { mmap(None, length, prot, flags, file, offset as i64)? };
         Ok(View { memory: memory.cast(), length })

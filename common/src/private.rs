@@ -144,6 +144,9 @@ pub(crate) fn send_with(
     sendmsg::<()>(socket, &parts, rights, flags | MsgFlags::MSG_NOSIGNAL, None).map(drop)
 }
 
+/// The kernel sends no more descriptors with a message: `unix(7)`, `SCM_MAX_FD`.
+const MOST: usize = 253;
+
 /// Receives a message into `bytes`: its length, and the descriptor that came with it, `None` if none
 /// did, or if this process has no room for it. An empty message is the end of file. With
 /// `MSG_DONTWAIT` for `flags`, a message that is there.
@@ -155,17 +158,20 @@ pub(crate) fn receive_with(
     // No fork comes between the descriptor and the list, unless this is to wait: nobody may have to
     // wait for the lock meanwhile.
     let private = flags.contains(MsgFlags::MSG_DONTWAIT).then(lock);
-    let mut room = nix::cmsg_space!(RawFd);
+    let mut room = nix::cmsg_space!([RawFd; MOST]);
     let (flags, mut parts) = (flags | MsgFlags::MSG_CMSG_CLOEXEC, [IoSliceMut::new(bytes)]);
     let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut room), flags)?;
     // An error means that the kernel found no room for it.
     let fd = match message.cmsgs().ok().and_then(|mut all| all.next()) {
-        Some(ControlMessageOwned::ScmRights(fds)) => fds.first().map(|&fd| {
-            // SAFETY: the kernel has just made it for this process.
-            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-            let [fd] = private.unwrap_or_else(lock).adopt([fd]);
-            fd
-        }),
+        Some(ControlMessageOwned::ScmRights(fds)) => {
+            // SAFETY: the kernel has just made them for this process.
+            let fds = fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+            let fds: Vec<_> = fds.collect(); // all of them, to be closed if there are others
+            fds.into_iter().next().map(|fd| {
+                let [fd] = private.unwrap_or_else(lock).adopt([fd]);
+                fd
+            })
+        }
         _ => None,
     };
     Ok((message.bytes, fd))

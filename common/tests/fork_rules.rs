@@ -154,7 +154,7 @@ fn rule_03_copies_of_handles_end_nothing() {
     let misuse = || {
         let wrong = Err(Error::WrongProcess(case()));
         // SAFETY: see above.
-        let (pool, handle, waiting, other) = unsafe {
+        let (pool, handle, mut waiting, other) = unsafe {
             (
                 std::ptr::read(&pool),
                 std::ptr::read(&handle),
@@ -165,6 +165,7 @@ fn rule_03_copies_of_handles_end_nothing() {
         assert_eq!(pool.apply(|x: u32| x, 1), wrong);
         assert!(!handle.cancel());
         assert_eq!(handle.get(), wrong);
+        assert_eq!(waiting.by_ref().take(3).collect::<Vec<_>>(), [wrong]); // and no more
         pool.close();
         pool.terminate();
         assert!(pool.join().is_err());

@@ -6,7 +6,8 @@ use std::fs;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use common::harness;
 use common::pool::{Error, Pool};
@@ -21,6 +22,9 @@ use crate::contestant::Measure;
 use benches::{give_table, identity, length, make_table, table};
 
 const WORKERS: usize = 2;
+
+/// Long enough for a pool to do something, if there is anything that it can do.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// # Panics
 ///
@@ -102,7 +106,9 @@ fn this_pool() -> impl FnMut(&str, usize) -> Result<Option<f64>, Error> {
             "imap-rise" => {
                 let before = status("VmRSS:");
                 fs::write("/proc/self/clear_refs", "5").expect("one's own peak can be forgotten");
-                pool.imap(identity, items)?.try_for_each(|result| result.map(drop))?;
+                let mut results = pool.imap(identity, items)?;
+                sleep(PAUSE); // it reads no further than it may, however long nobody reads
+                results.try_for_each(|result| result.map(drop))?;
                 status("VmHWM:") - before
             }
             "svd" => seconds(|| decompose(n)),
@@ -167,7 +173,8 @@ fn limit() -> impl FnMut(&str, usize) -> Result<Option<f64>, Error> {
         let each = |seconds: f64| seconds / n as f64;
         Ok(Some(match row {
             "fork" => each(seconds(|| (0..n).for_each(|_| fork_and_wait()))),
-            "start" => each(seconds(|| (0..4 * n).for_each(|_| fork_and_wait()))),
+            // A supervisor and the workers.
+            "start" => each(seconds(|| (0..(1 + WORKERS) * n).for_each(|_| fork_and_wait()))),
             "apply" => {
                 let partner = LazyCell::force_mut(&mut partner);
                 each(seconds(|| (0..n).for_each(|_| partner.exchange())))

@@ -17,6 +17,8 @@ import sys
 import time
 
 WORKERS = 2
+# Long enough for a pool to do something, if there is anything that it can do.
+PAUSE = 0.1
 # As in the pool that they are compared with. Not the default of every version of Python.
 FORK = multiprocessing.get_context("fork")
 
@@ -73,7 +75,7 @@ class Pool:
         return [result.get() for result in results]
 
     def imap(self, function, items):
-        return sum(1 for _ in self.pool.imap(function, items))
+        return self.pool.imap(function, items)
 
     def pids(self):
         return [process.pid for process in self.pool._pool]
@@ -152,7 +154,20 @@ def calls(make):
         pool()
         before = memory("/proc/self/status", ["VmRSS:"])
         pathlib.Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
-        pool().imap(identity, range(count))
+        read = 0
+
+        def items():
+            nonlocal read
+            for read in range(1, count + 1):
+                yield read
+
+        results = pool().imap(identity, items())
+        before_the_pause = None
+        while before_the_pause != read:  # it reads as far as it does while nobody reads its results
+            before_the_pause = read
+            time.sleep(PAUSE)
+        for _ in results:
+            pass
         return memory("/proc/self/status", ["VmHWM:"]) - before
 
     rows = {

@@ -34,12 +34,14 @@ impl Report {
         let date = output("date", &["+%-d %B %Y"]);
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().unwrap_or("?");
+        // Behind the version is who built it.
         let kernel = uname().map(|name| name.release().to_string_lossy().into_owned());
+        let kernel = kernel.unwrap_or_default();
         let machine = format!(
             "Measured on {date}: {}, {} CPUs, Linux {}; load average before: {load}",
             processor(),
             cpu::usable(),
-            kernel.unwrap_or_default(),
+            kernel.split('-').next().unwrap_or_default(),
         );
         let rustc = output("rustc", &["--version"]);
         let rustc = rustc.split(' ').take(2).collect::<Vec<_>>().join(" ");
@@ -80,8 +82,8 @@ impl Report {
             "Started by fork, but for loky, which starts new programs, and rayon, which starts \
              threads, has nothing to send and does not wait for their end. `Pool`'s chunk size is \
              the default of all in the row `map`. The tables of 64 MiB of `f64` (in Python: `array.array`) cross to one worker and \
-             are there before the clock starts. The limit is: four forks and waits, one after \
-             another; 8 bytes through a pair of sockets to another process and back; copying 64 MiB \
+             are there before the clock starts. The limit is: three forks and waits, for a \
+             supervisor and two workers, one after another; 8 bytes through a pair of sockets to another process and back; copying 64 MiB \
              to new memory.",
         );
     }

@@ -262,6 +262,14 @@ pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T>) -> Result<T> {
         .unwrap_or_else(|payload| Err(Error::Callback(panics::message(payload))))
 }
 
+/// Drops what is nobody's any more, which may run code of the program.
+pub(crate) fn discard<T>(value: T) {
+    let _ = guarded(|| {
+        drop(value);
+        Ok(())
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

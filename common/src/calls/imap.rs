@@ -145,6 +145,7 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
             return None;
         }
         if let Err(error) = self.calls.shared.check_process() {
+            (self.input, self.taken) = (None, self.sent); // nothing comes to this process
             return Some(Err(error));
         }
         let (index, chunk) = loop {
@@ -164,7 +165,7 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
             }
         };
         self.taken += 1;
-        self.position = index * self.calls.chunksize.unwrap_or(1);
+        self.position = index.saturating_mul(self.calls.chunksize.unwrap_or(1));
         self.current = chunk.into_iter();
         self.hand_out()
     }

@@ -124,19 +124,18 @@ impl Task {
         Tasks { range: first + self.range.start..first + self.range.end, total }
     }
 
+    /// If code of the program panics at this, such as that which drops a result nobody waits for, it ends here.
     pub(crate) fn answer(mut self, pid: u32, reply: Result<&[u8]>) {
         self.answered = true;
-        (self.job.answer)(&self.tasks(), pid, reply);
-    }
-}
-
-impl Task {
-    /// The answer to a task that no worker has begun. If code of the program panics at this, it ends here.
-    pub(crate) fn fail(self, cause: &Error) {
         let _ = guarded(|| {
-            self.answer(0, Err(cause.clone()));
+            (self.job.answer)(&self.tasks(), pid, reply);
             Ok(())
         });
+    }
+
+    /// The answer to a task that no worker has begun.
+    pub(crate) fn fail(self, cause: &Error) {
+        self.answer(0, Err(cause.clone()));
     }
 }
 

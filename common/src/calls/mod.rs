@@ -27,8 +27,8 @@ use crate::trace;
 pub(crate) use call::{Call, Header, Items};
 pub use codec::Data;
 pub(crate) use codec::{
-    Arguments, Failure, all_results, append_failure, append_item, caught, guarded, results,
-    take_item,
+    Arguments, Failure, all_results, append_failure, append_item, caught, discard, guarded,
+    results, take_item,
 };
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
@@ -304,7 +304,14 @@ impl Calls {
             let answer = answer.map(whole);
             let callback = callback.filter(|_| count > 0);
             let called = guarded(|| Ok(callback.map(|callback| callback(&answer))));
-            let _ = sender.send(answer.and_then(|answer| called.map(|_| answer)));
+            let answer = match (answer, called) {
+                (Ok(unwanted), Err(error)) => {
+                    discard(unwanted);
+                    Err(error)
+                }
+                (answer, _) => answer,
+            };
+            let _ = sender.send(answer);
         };
         let gathered = Arc::new(Mutex::new(Gathered {
             chunks: (0..chunks).map(|_| None).collect(),
@@ -317,10 +324,11 @@ impl Calls {
             let shared = Arc::downgrade(&self.shared);
             move || {
                 let Some(gathered) = gathered.upgrade() else { return false };
+                let finish = Gathered::take(&gathered);
                 order.cancelled.store(true, Ordering::Release);
-                let given_up = Gathered::finish(&gathered, Err(Error::Cancelled));
                 shared.upgrade().inspect(|shared| shared.cancel());
-                given_up
+                // Last: the callback may take its time, or wait for a worker that is freed by this.
+                finish.map(|finish| finish(Err(Error::Cancelled))).is_some()
             }
         };
         let answer = {
@@ -383,11 +391,7 @@ impl<R> Gathered<R> {
             let answer = match error {
                 None => Ok(all(chunks)),
                 Some(error) => {
-                    // Results of the others are nobody's, and to drop them may be code of the program.
-                    let _ = guarded(|| {
-                        drop(chunks);
-                        Ok(())
-                    });
+                    discard(chunks);
                     Err(error)
                 }
             };
@@ -396,9 +400,15 @@ impl<R> Gathered<R> {
     }
 
     /// Gives the answer, if it was not given before.
-    fn finish(gathered: &Mutex<Self>, answer: Result<Vec<R>>) -> bool {
-        let finish = gathered.lock().unwrap_or_else(PoisonError::into_inner).finish.take();
+    fn finish(gathered: &Mutex<Self>, answer: Result<Vec<R>>) {
         // Without the lock: it runs the callback.
-        finish.map(|finish| finish(answer)).is_some()
+        if let Some(finish) = Self::take(gathered) {
+            finish(answer);
+        }
+    }
+
+    /// How the answer is to be given: from now on by nobody else.
+    fn take(gathered: &Mutex<Self>) -> Option<Finish<R>> {
+        gathered.lock().unwrap_or_else(PoisonError::into_inner).finish.take()
     }
 }

@@ -22,8 +22,8 @@ use crate::console::Role;
 use crate::private::PrivateFd;
 use crate::{ExitStatus, os, trace};
 
-/// So many workers in a row that are of no use end the pool; and a task with which so many die before
-/// they begin it has failed.
+/// So many workers in a row that are of no use end the pool, or two for each that it has if those are more; and a
+/// task with which so many die before they begin it has failed.
 pub(super) const TRIES: u32 = 10;
 
 /// So many messages without a meaning are read for the sake of those behind them.
@@ -84,13 +84,16 @@ impl Handler {
     pub(super) fn lent(mut self, job: &Arc<Job>, shared: &Shared) {
         let (slot, thread) = (self.slot, self.thread.clone());
         let task = Task::of(job, 0);
-        if let Err(cause) = guarded(|| self.attend(Some(task), shared)) {
-            shared.end(cause);
-        }
+        let outcome = guarded(|| self.attend(Some(task), shared));
+        self.started &= outcome.is_ok(); // if not, nobody else borrows it
         if shared.queue.hand_back(self) {
             shared.wake(slot);
         }
         thread.inspect(Thread::unpark);
+        // Last: a callback that hears of the end may wait for this handler.
+        if let Err(cause) = outcome {
+            shared.end(cause);
+        }
     }
 
     fn fork(&mut self, shared: &Shared) -> Result<()> {
@@ -119,7 +122,7 @@ impl Handler {
     /// A worker was of no use: pauses before the next try, or gives up.
     fn failed(&self, cause: Error, shared: &Shared) -> Result<()> {
         let (failures, first) = shared.failed(cause);
-        if failures >= TRIES {
+        if failures >= TRIES.max(2 * shared.pids.len() as u32) {
             return Err(first);
         }
         // What the system refuses now, it may grant in a while. Who woke the thread before did not mean this.

@@ -123,8 +123,8 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// ```
 pub struct Pool {
     calls: Calls,
-    /// Taken by the first who ends the pool.
-    handlers: Mutex<Option<Vec<JoinHandle<()>>>>,
+    /// Those that have not ended.
+    handlers: Mutex<Vec<JoinHandle<()>>>,
     /// Disconnected when the last handler has ended.
     handlers_ended: Receiver<Infallible>,
 }
@@ -289,7 +289,7 @@ impl PoolBuilder {
             owner: std::process::id(),
         });
         let calls = Calls { shared, chunksize: None, buffersize: None, limit: None };
-        let pool = Pool { calls, handlers: Mutex::new(Some(Vec::new())), handlers_ended };
+        let pool = Pool { calls, handlers: Mutex::default(), handlers_ended };
         // On an error the pool is dropped, and what was begun is ended.
         pool.hire(running)?;
         Ok(pool)
@@ -324,12 +324,12 @@ impl Pool {
             });
             let refused = |error: io::Error| error.try_into().unwrap_or(Errno::EAGAIN);
             let thread = thread.map_err(|e| Error::System("a thread for a worker", refused(e)))?;
-            self.threads().get_or_insert_default().push(thread);
+            self.threads().push(thread);
         }
         Ok(())
     }
 
-    fn threads(&self) -> MutexGuard<'_, Option<Vec<JoinHandle<()>>>> {
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.handlers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -374,15 +374,14 @@ impl Pool {
             let _ = self.handlers_ended.recv_deadline(deadline);
         }
         let mut handlers = self.threads();
-        let Some(all) = handlers.take() else { return };
-        all.into_iter().filter(JoinHandle::is_finished).for_each(|ended| _ = ended.join());
+        handlers.extract_if(.., |handler| handler.is_finished()).for_each(|ended| _ = ended.join());
         self.shared.supervisor.finish(deadline);
     }
 
     /// Whether this is a callback, run by one of the pool's own threads.
     fn on_a_handler(&self) -> bool {
         let me = thread::current().id();
-        self.threads().iter().flatten().any(|handler| handler.thread().id() == me)
+        self.threads().iter().any(|handler| handler.thread().id() == me)
     }
 }
 

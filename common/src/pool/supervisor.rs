@@ -72,8 +72,7 @@ impl Supervisor {
         match pidfd(pid) {
             Ok(pidfd) => Ok(Supervisor { pidfd, control, turn: Mutex::new(()) }),
             Err(errno) => {
-                drop(control); // its end of file
-                os::reap_pid(pid);
+                end(pid); // another fork may hold the socket: its end of file need not come
                 Err(system(errno))
             }
         }

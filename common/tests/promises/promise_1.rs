@@ -685,6 +685,8 @@ enum Lie {
     OpenFile,
     /// It comes, with 200 megabytes that were never written.
     Endless,
+    /// It comes so many times.
+    Files(usize),
 }
 
 pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
@@ -707,19 +709,21 @@ pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
             Lie::ShortFile => (header(1 << 39), Some(file(MB, true))),
             Lie::OpenFile => (header(MB), Some(file(MB, false))),
             Lie::Endless => (header(200 * MB), Some(file(200 * MB, true))),
+            Lie::Files(_) => (header(MB), Some(file(MB, true))),
         };
-        let fds: Vec<_> = file.iter().map(AsRawFd::as_raw_fd).collect();
+        let times = if let Lie::Files(times) = lie { times } else { 1 };
+        let fds = file.iter().flat_map(|file| vec![file.as_raw_fd(); times]).collect::<Vec<_>>();
         let rights = [ControlMessage::ScmRights(&fds)];
         let rights = if fds.is_empty() { &[] } else { &rights[..] };
         let parts = [IoSlice::new(&bytes)];
         sendmsg::<()>(own_socket(), &parts, rights, MsgFlags::empty(), None).unwrap();
         die(Death::ExitAtOnce(7));
     }
-    let before = memory(me()).private;
+    let (all, before) = (Before::now(), memory(me()).private);
     let nonsense = [1, 2, 8, 9, 200, 60_000].map(Lie::Nonsense);
-    let lies =
-        nonsense.into_iter().chain([Lie::NoFile, Lie::ShortFile, Lie::OpenFile, Lie::Endless]);
-    for told in lies {
+    let files = [2, 3, 4, 253].map(Lie::Files); // a message brings no more
+    let others = [Lie::NoFile, Lie::ShortFile, Lie::OpenFile, Lie::Endless];
+    for told in nonsense.into_iter().chain(others).chain(files) {
         let pool = Pool::new(1).unwrap();
         let answer = pool.apply(lie, told);
         // Its place on the board says that it has not done the task: whatever it sends is not the result.
@@ -729,6 +733,7 @@ pub fn a_lying_worker_costs_its_own_task_and_no_memory() {
     }
     let more = memory(me()).private.saturating_sub(before);
     assert!(more < 8 * 1024, "{more} KiB more than before");
+    all.is_back();
 }
 
 /// The worker goes on meanwhile, from one task to the next: what it has done counts.

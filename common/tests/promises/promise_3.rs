@@ -256,6 +256,81 @@ pub fn a_result_that_panics_when_it_is_dropped_harms_no_other_call() {
     assert_eq!(waits.get().map(|all| all.len()), Ok(6));
 }
 
+/// It is dropped by the thread that receives it.
+pub fn a_result_that_nobody_takes_and_that_panics_when_it_is_dropped_harms_no_other_call() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            assert_ne!(std::process::id(), case(), "dropped where it was received");
+        }
+    }
+    static LEFT: Counter = Counter::new();
+    set_up(&[&LEFT]);
+    let pool = Pool::new(1).unwrap();
+    let make = |left: u64| {
+        LEFT.wait_for(left); // nobody is there any more who could take it
+        Panics
+    };
+    drop(pool.apply_async(make, 1).unwrap());
+    LEFT.increment();
+    everyone_works(&pool);
+    drop(pool.imap(make, [2]).unwrap());
+    LEFT.increment();
+    everyone_works(&pool);
+    let called = pool.apply_async_with(make, 2, |_| panic!("so it is")).unwrap();
+    match called.get() {
+        Err(Error::Callback(message)) => assert!(message.contains("so it is"), "{message}"),
+        other => panic!("{:?}", other.map(std::mem::forget)),
+    }
+    everyone_works(&pool);
+}
+
+/// It would wait for itself.
+pub fn join_in_a_callback_is_refused_after_terminate_too() {
+    set_up(&[]);
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let (began, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let (joined, has_joined) = mpsc::channel();
+    let join = {
+        let pool = pool.clone();
+        move |_: &Result<u32, Error>| {
+            began.send(()).unwrap();
+            may_go_on.recv().unwrap();
+            joined.send(pool.join()).unwrap();
+        }
+    };
+    let _called = pool.apply_async_with(|x: u32| x, 1, join).unwrap();
+    has_begun.recv().unwrap();
+    pool.terminate();
+    go_on.send(()).unwrap();
+    assert_eq!(has_joined.recv().unwrap(), Err(Error::StillRunning));
+}
+
+/// Whoever calls `apply` does a handler's work meanwhile, and may be the first who hears that all is over.
+pub fn join_in_a_callback_that_tells_the_end_comes_back() {
+    set_up(&[&BUSY]);
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let busy = BUSY.get();
+    let (joined, has_joined) = mpsc::channel();
+    let join = {
+        let pool = pool.clone();
+        move |_: &Result<u32, Error>| joined.send(pool.join().is_ok()).unwrap()
+    };
+    // By then the handler is idle, and can be borrowed.
+    (0..100).for_each(|x| assert_eq!(pool.apply(|x: u32| x, x), Ok(x)));
+    thread::scope(|scope| {
+        let applying = scope.spawn(|| pool.apply(be, Stubborn::Waits));
+        BUSY.wait_for(busy + 1);
+        let called = pool.apply_async_with(|x: u32| x, 1, join).unwrap();
+        send(supervisor_of(&pool), Signal::SIGKILL);
+        has_joined.recv().unwrap(); // true, or false on a thread of the pool
+        assert!(applying.join().unwrap().is_err());
+        assert_eq!(called.get(), Err(Error::SupervisorDied));
+    });
+}
+
 /// As if the machine had no time for it: it does not answer, and is ended as well.
 pub fn a_stopped_supervisor_does_not_keep_the_pool_from_ending() {
     set_up(&[&BUSY]);

@@ -1,12 +1,16 @@
 //! Timeouts, limits, cancelling.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use common::{
     Pool,
     gate::{Counter, Gate},
     harness::{eventually, is_alive, process_state},
-    pool::Error,
+    pool::{AsyncResult, Error},
 };
 use nix::unistd;
 
@@ -225,6 +229,25 @@ pub fn cancel_after_the_answer_changes_nothing() {
     drop(pool);
     assert!(!after_the_end.cancel());
     assert_eq!(after_the_end.get(), Err(Error::Terminated));
+}
+
+/// Its worker is freed before the callback runs, which is on the thread that cancels.
+pub fn a_callback_that_is_told_of_a_cancel_may_wait_for_the_freed_worker() {
+    static OTHER: Mutex<Option<AsyncResult<u32>>> = Mutex::new(None);
+    set_up_here();
+    GATE.open();
+    let pool = Pool::new(1).unwrap();
+    let (sender, other) = mpsc::channel();
+    let wait = move |_: &Result<u32, Error>| {
+        let other = OTHER.lock().unwrap().take().unwrap();
+        sender.send(other.get()).unwrap();
+    };
+    let hangs = pool.apply_async_with(hang, 1, wait).unwrap();
+    BUSY.wait_for(1);
+    *OTHER.lock().unwrap() = Some(pool.apply_async(hold, 2).unwrap());
+    assert!(hangs.cancel());
+    assert_eq!(other.recv().unwrap(), Ok(2));
+    assert_eq!(hangs.get(), Err(Error::Cancelled));
 }
 
 pub fn who_waits_is_told_that_another_thread_cancelled() {

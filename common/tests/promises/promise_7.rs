@@ -244,6 +244,17 @@ pub fn an_initializer_that_always_fails_ends_the_pool_with_its_cause() {
     }
 }
 
+/// Each of many workers may have bad luck once.
+pub fn an_initializer_that_fails_once_in_each_worker_ends_no_pool() {
+    static STARTED: Counter = Counter::new();
+    const WORKERS: usize = 16;
+    set_up(&[&STARTED]);
+    let initializer = || assert!(STARTED.increment() > WORKERS as u64, "no database yet");
+    let pool = Pool::builder(WORKERS).initializer(initializer).build().unwrap();
+    everyone_works(&pool);
+    assert_eq!(STARTED.get(), 2 * WORKERS as u64);
+}
+
 /// They start well, and end before anybody has given them anything to do.
 pub fn workers_that_die_at_once_again_and_again_end_the_pool() {
     /// Their socket does not wait for a task, and they take that for its end.
