@@ -141,10 +141,13 @@ fn names() -> BTreeSet<&'static str> {
 type Measured = Vec<(&'static Row, Vec<Cell>)>;
 
 impl Arguments {
+    fn want(&self, row: &Row) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|name| name == row.name)
+    }
+
     fn measure(&self, rows: &'static [Row], contestants: &mut [Contestant]) -> Measured {
-        let wanted = |row: &Row| self.rows.is_empty() || self.rows.iter().any(|r| r == row.name);
         rows.iter()
-            .filter(|row| wanted(row))
+            .filter(|row| self.want(row))
             .map(|row| {
                 eprintln!("{}", row.title);
                 let (count, rounds) = match self.quick {
@@ -191,10 +194,12 @@ fn main() -> ExitCode {
     {
         // New processes for each row: what a row has freed is not returned to the system, and a fork of a large
         // process costs more.
-        let contestants = || [Contestant::rust("this pool"), Contestant::python("Pool")];
-        let measure = |row| arguments.measure(slice::from_ref(row), &mut contestants());
-        let rows = GROWTH.iter().flat_map(measure).collect();
-        report.growth(&contestants(), &rows);
+        let (mut all, mut rows) = (Vec::new(), Measured::new());
+        for row in GROWTH.iter().filter(|row| arguments.want(row)) {
+            all = vec![Contestant::rust("this pool"), Contestant::python("Pool")];
+            rows.extend(arguments.measure(slice::from_ref(row), &mut all));
+        }
+        report.growth(&all, &rows);
     }
     let text = report.text();
     println!("{text}");

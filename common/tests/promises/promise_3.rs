@@ -226,16 +226,18 @@ pub fn terminate_in_the_middle_of_a_map_of_small_tasks_answers_it() {
     }
 }
 
+/// A result whose destructor panics where it is received.
+#[derive(Debug, Serialize, Deserialize)]
+struct Panics;
+impl Drop for Panics {
+    fn drop(&mut self) {
+        assert_ne!(std::process::id(), case(), "dropped where it was received");
+    }
+}
+
 /// What was collected of a map that fails is dropped by the thread that receives the last answer.
 pub fn a_result_that_panics_when_it_is_dropped_harms_no_other_call() {
     static GATE: Gate = Gate::new();
-    #[derive(Debug, Serialize, Deserialize)]
-    struct Panics;
-    impl Drop for Panics {
-        fn drop(&mut self) {
-            assert_ne!(std::process::id(), case(), "dropped where it was received");
-        }
-    }
     set_up(&[&BUSY]);
     GATE.set_up();
     let pool = Pool::new(2).unwrap();
@@ -258,13 +260,6 @@ pub fn a_result_that_panics_when_it_is_dropped_harms_no_other_call() {
 
 /// It is dropped by the thread that receives it.
 pub fn a_result_that_nobody_takes_and_that_panics_when_it_is_dropped_harms_no_other_call() {
-    #[derive(Debug, Serialize, Deserialize)]
-    struct Panics;
-    impl Drop for Panics {
-        fn drop(&mut self) {
-            assert_ne!(std::process::id(), case(), "dropped where it was received");
-        }
-    }
     static LEFT: Counter = Counter::new();
     set_up(&[&LEFT]);
     let pool = Pool::new(1).unwrap();
