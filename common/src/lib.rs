@@ -12,6 +12,7 @@ pub mod cli;
 pub mod console;
 pub mod contract;
 pub mod cpu;
+mod crew;
 pub mod director;
 pub mod exercise;
 mod exit_status;

@@ -233,14 +233,21 @@ pub(crate) fn results<R: Data>(
 /// All of them, or the error of the first that has failed.
 pub(crate) fn all_results<R: Data>(tasks: &Tasks, pid: u32, mut reply: &[u8]) -> Result<Vec<R>> {
     let Tasks { range, total } = tasks.clone();
-    guarded(|| {
-        let mut results = Vec::with_capacity(range.len());
+    let mut results = Vec::with_capacity(range.len());
+    let taken = guarded(|| {
         for item in range.clone() {
             let at = |failure: Failure| failure.at(Tasks { range: item..item + 1, total }, pid);
             results.push(take_result(&mut reply, item + 1 == range.end).map_err(at)?);
         }
-        Ok(results)
-    })
+        Ok(())
+    });
+    match taken {
+        Ok(()) => Ok(results),
+        Err(error) => {
+            results.into_iter().for_each(discard);
+            Err(error)
+        }
+    }
 }
 
 /// Takes a result off the front of a reply, which ends with the last.

@@ -139,6 +139,20 @@ impl Task {
     }
 }
 
+/// Answers tasks that no worker has begun. Those whose answer may run a callback are left, together if they are of one call.
+pub(crate) fn fail_all(tasks: impl Iterator<Item = Task>, cause: &Error) -> Vec<Vec<Task>> {
+    let mut calls: Vec<Vec<Task>> = Vec::new();
+    for task in tasks {
+        let of_the_same = |call: &&mut Vec<Task>| Arc::ptr_eq(&call[0].job, &task.job);
+        match calls.last_mut().filter(of_the_same) {
+            _ if !task.order().callback => task.fail(cause),
+            Some(call) => call.push(task),
+            None => calls.push(vec![task]),
+        }
+    }
+    calls
+}
+
 // ANCHOR: drop
 impl Drop for Task {
     fn drop(&mut self) {

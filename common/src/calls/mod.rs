@@ -32,7 +32,7 @@ pub(crate) use codec::{
 };
 pub use error::{Error, Result, Tasks};
 pub use imap::Imap;
-pub(crate) use job::{Job, Order, Task};
+pub(crate) use job::{Job, Order, Task, fail_all};
 pub use result::AsyncResult;
 
 /// The calls of a [`Pool`](crate::Pool). A pool is its calls with Python's defaults; an option
@@ -391,7 +391,7 @@ impl<R> Gathered<R> {
             let answer = match error {
                 None => Ok(all(chunks)),
                 Some(error) => {
-                    discard(chunks);
+                    chunks.into_iter().flatten().flatten().for_each(discard);
                     Err(error)
                 }
             };

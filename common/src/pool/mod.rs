@@ -68,23 +68,21 @@ mod supervisor;
 mod wire;
 mod worker;
 
-use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::errno::Errno;
 
 use crate::board::Board;
-use crate::calls::Job;
 pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
+use crate::calls::{Job, fail_all};
 
+use crate::crew::Crew;
 use crate::private::{PrivateFd, eventfd};
 use crate::{panics, random};
 use handler::Handler;
@@ -123,10 +121,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// ```
 pub struct Pool {
     calls: Calls,
-    /// Those that have not ended.
-    handlers: Mutex<Vec<JoinHandle<()>>>,
-    /// Disconnected when the last handler has ended.
-    handlers_ended: Receiver<Infallible>,
 }
 
 /// `map`, `apply` and all other calls.
@@ -149,7 +143,9 @@ pub(crate) struct Shared {
     /// How many workers in a row died before they did a task, and why the first did.
     failures: Mutex<(u32, Option<Error>)>,
     max_tasks: Option<NonZeroUsize>,
-    /// The process that has the handlers. A fork of it has none.
+    /// The handlers' threads, and at the end those of callbacks.
+    crew: Arc<Crew>,
+    /// The process that has the threads. A fork of it has none.
     owner: u32,
 }
 
@@ -216,11 +212,16 @@ impl Shared {
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
     fn end(&self, cause: Error) {
         let Some(tasks) = self.queue.end(cause.clone()) else { return };
-        // First: a handler that wakes must not have its worker killed without a grace, and answers run
-        // code of the program.
+        // First: a handler that wakes must not have its worker killed without a grace.
         self.supervisor.dismiss();
         self.wake_all();
-        tasks.for_each(|task| task.fail(&cause));
+        for call in fail_all(tasks, &cause) {
+            // A callback may take its time, or wait for another one. If there is no thread to be had, the
+            // tasks are dropped here, and say so.
+            let cause = cause.clone();
+            let answer = move || call.into_iter().for_each(|task| task.fail(&cause));
+            let _ = self.crew.spawn("callback at the end of a pool".to_owned(), answer);
+        }
     }
 }
 
@@ -278,7 +279,6 @@ impl PoolBuilder {
         let wakes = wakes.collect::<Result<_>>()?;
         let lineage = (random::stream(), POOLS.fetch_add(1, Ordering::Relaxed));
         let supervisor = Supervisor::start(lineage, &board, self.initializer.as_deref())?;
-        let (running, handlers_ended) = bounded(0);
         let shared = Arc::new(Shared {
             queue: Queue::new(board, max_tasks.is_none()),
             supervisor,
@@ -286,12 +286,13 @@ impl PoolBuilder {
             pids: (0..workers.get()).map(|_| AtomicU32::new(0)).collect(),
             failures: Mutex::new((0, None)),
             max_tasks,
+            crew: Arc::default(),
             owner: std::process::id(),
         });
         let calls = Calls { shared, chunksize: None, buffersize: None, limit: None };
-        let pool = Pool { calls, handlers: Mutex::default(), handlers_ended };
+        let pool = Pool { calls };
         // On an error the pool is dropped, and what was begun is ended.
-        pool.hire(running)?;
+        pool.hire()?;
         Ok(pool)
     }
 }
@@ -312,25 +313,16 @@ impl Pool {
         PoolBuilder { workers, initializer: None, max_tasks: None }
     }
 
-    /// The first workers, and their handlers. `running` is in nobody's hands when they have ended.
-    fn hire(&self, running: Sender<Infallible>) -> Result<()> {
+    /// The first workers, and their handlers.
+    fn hire(&self) -> Result<()> {
         for slot in 0..self.workers() {
             let handler = Handler::new(slot, &self.shared)?;
-            let (running, shared) = (running.clone(), self.shared.clone());
-            let thread = thread::Builder::new().name(format!("handler of worker {}", slot + 1));
-            let thread = thread.spawn(move || {
-                let _running = running;
-                handler.run(shared);
-            });
+            let (name, shared) = (format!("handler of worker {}", slot + 1), self.shared.clone());
             let refused = |error: io::Error| error.try_into().unwrap_or(Errno::EAGAIN);
-            let thread = thread.map_err(|e| Error::System("a thread for a worker", refused(e)))?;
-            self.threads().push(thread);
+            let thread = self.shared.crew.spawn(name, move || handler.run(shared));
+            thread.map_err(|e| Error::System("a thread for a worker", refused(e)))?;
         }
         Ok(())
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.handlers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no more calls; those that were made go on. May be repeated. Python's `close`.
@@ -350,12 +342,12 @@ impl Pool {
     /// callback, which would wait for itself.
     pub fn join(&self) -> Result<()> {
         self.shared.check_process()?;
-        if self.on_a_handler() {
+        if self.shared.crew.is_here() {
             return Err(Error::StillRunning);
         }
         self.shared.queue.join()?;
         self.shared.wake_all();
-        let _ = self.handlers_ended.recv();
+        self.shared.crew.join(None);
         self.terminate();
         Ok(())
     }
@@ -369,19 +361,10 @@ impl Pool {
         }
         let deadline = Instant::now() + PATIENCE;
         self.shared.end(Error::Terminated);
-        if !self.on_a_handler() {
-            // Only a callback of the program can keep a handler longer than a moment.
-            let _ = self.handlers_ended.recv_deadline(deadline);
-        }
-        let mut handlers = self.threads();
-        handlers.extract_if(.., |handler| handler.is_finished()).for_each(|ended| _ = ended.join());
+        // Only a callback of the program can keep a thread longer than a moment.
+        let crew = &self.shared.crew;
+        crew.join(Some(if crew.is_here() { Instant::now() } else { deadline }));
         self.shared.supervisor.finish(deadline);
-    }
-
-    /// Whether this is a callback, run by one of the pool's own threads.
-    fn on_a_handler(&self) -> bool {
-        let me = thread::current().id();
-        self.threads().iter().any(|handler| handler.thread().id() == me)
     }
 }
 

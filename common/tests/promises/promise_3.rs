@@ -15,7 +15,7 @@ use common::{
     Pool,
     gate::{Counter, Gate},
     harness::{eventually, process_state},
-    pool::Error,
+    pool::{AsyncResult, Error},
 };
 use nix::{
     sys::signal::{SigHandler, SigSet, Signal, signal},
@@ -180,7 +180,7 @@ pub fn a_panic_in_the_scope_ends_the_pool_too() {
     }
 }
 
-/// Its callback is run when the pool ends, by whoever ends it; what runs is ended before.
+/// Its callback is run when the pool ends, on a thread of its own.
 pub fn a_callback_of_a_task_that_waits_may_wait_for_one_that_runs() {
     set_up(&[&BUSY]);
     let pool = Pool::new(1).unwrap();
@@ -198,6 +198,68 @@ pub fn a_callback_of_a_task_that_waits_may_wait_for_one_that_runs() {
     let waiting = pool.apply_async_with(|x: u32| x, 1, wait).unwrap();
     pool.terminate();
     assert_eq!(running.get(), Err(Error::Terminated));
+    assert_eq!(waiting.get(), Err(Error::Terminated));
+}
+
+/// Gives a worker a task without an end, which has begun.
+fn keep_busy(pool: &Pool) -> AsyncResult<()> {
+    let busy = BUSY.get();
+    let forever = |(): ()| {
+        BUSY.increment();
+        loop {
+            unistd::pause();
+        }
+    };
+    let running = pool.apply_async(forever, ()).unwrap();
+    BUSY.wait_for(busy + 1);
+    running
+}
+
+/// Each has a thread of its own at the end, and calls without a callback are told before.
+pub fn callbacks_of_tasks_that_wait_may_wait_for_each_other() {
+    for who_ends_it in ["terminate", "the supervisor's death"] {
+        set_up(&[&BUSY]);
+        let pool = Pool::new(1).unwrap();
+        let _running = keep_busy(&pool);
+        let (first, hears_first) = mpsc::channel();
+        let (second, hears_second) = mpsc::channel();
+        let (plain, hears_plain) = mpsc::channel::<AsyncResult<u32>>();
+        let wait = move |_: &Result<u32, Error>| {
+            hears_second.recv().unwrap();
+            assert!(hears_plain.recv().unwrap().get().is_err());
+            first.send(()).unwrap();
+        };
+        let waits = pool.apply_async_with(|x: u32| x, 1, wait).unwrap();
+        let tell = move |_: &Result<u32, Error>| {
+            second.send(()).unwrap();
+            hears_first.recv().unwrap();
+        };
+        let tells = pool.apply_async_with(|x: u32| x, 2, tell).unwrap();
+        plain.send(pool.apply_async(|x: u32| x, 3).unwrap()).unwrap();
+        let cause = match who_ends_it {
+            "terminate" => {
+                pool.terminate();
+                Error::Terminated
+            }
+            _ => {
+                send(supervisor_of(&pool), Signal::SIGKILL);
+                Error::SupervisorDied
+            }
+        };
+        assert_eq!([waits.get(), tells.get()], [Err(cause.clone()), Err(cause)]);
+    }
+}
+
+/// The callback hands its answer to a thread that takes it only after the end.
+pub fn a_callback_of_a_task_that_waits_does_not_keep_the_pool_from_ending() {
+    set_up(&[&BUSY]);
+    let pool = Pool::new(1).unwrap();
+    let _running = keep_busy(&pool);
+    let (hands_over, takes) = mpsc::sync_channel(0);
+    let give = move |answer: &Result<u32, Error>| hands_over.send(answer.clone()).unwrap();
+    let waiting = pool.apply_async_with(|x: u32| x, 1, give).unwrap();
+    pool.terminate();
+    assert_eq!(takes.recv(), Ok(Err(Error::Terminated)));
     assert_eq!(waiting.get(), Err(Error::Terminated));
 }
 
@@ -247,10 +309,15 @@ pub fn a_result_that_panics_when_it_is_dropped_harms_no_other_call() {
         GATE.wait();
     };
     let fail = |x: u32| match x {
-        1 => panic!("so it is"),
-        _ => Panics, // one: two would be a panic in a panic
+        5 => panic!("so it is"),
+        _ => Panics,
     };
-    let fails = pool.chunksize(1).map_async(fail, 0..2).unwrap();
+    // In chunks of their own, and in that of the panic.
+    for chunksize in [1, 3, 6] {
+        let fails = pool.chunksize(chunksize).map(fail, 0..6).map(std::mem::forget);
+        assert!(matches!(fails, Err(Error::Panicked { .. })), "{fails:?}");
+    }
+    let fails = pool.chunksize(1).map_async(fail, 0..6).unwrap();
     let waits = pool.chunksize(1).map_async(wait, 0..6).unwrap();
     BUSY.wait_for(busy + 1);
     assert!(matches!(fails.get(), Err(Error::Panicked { .. })));

@@ -13,6 +13,7 @@ use common::{
     harness::{children, memory, open_descriptors, threads},
 };
 use nix::{libc, sys::signal::Signal};
+use serde::{Deserialize, Serialize};
 
 use crate::support::*;
 
@@ -59,6 +60,47 @@ pub fn four_megabytes_against_four_megabytes_on_each_of_many_tasks() {
         let expected = x.to_string().repeat(4 * MB) + "!";
         assert!(answer.unwrap() == expected, "task {x}");
     }
+}
+
+/// Each level takes some more stack of who encodes or decodes it.
+#[derive(Serialize, Deserialize)]
+struct Nested(Option<Box<Nested>>);
+
+impl Nested {
+    fn new(levels: u32) -> Nested {
+        (1..levels).fold(Nested(None), |inner, _| Nested(Some(Box::new(inner))))
+    }
+
+    fn levels(mut self) -> u32 {
+        let (mut levels, mut next) = (1, self.0.take());
+        while let Some(mut inner) = next {
+            (levels, next) = (levels + 1, inner.0.take());
+        }
+        levels
+    }
+}
+
+// One after another: dropped from the outside in, each level would take stack, too.
+impl Drop for Nested {
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(mut inner) = next {
+            next = inner.0.take();
+        }
+    }
+}
+
+/// Those of `apply` are read by its caller, all others by threads of the pool.
+pub fn a_result_may_be_nested_as_deeply_as_a_worker_can_encode() {
+    set_up(&[]);
+    let pool = Pool::new(2).unwrap();
+    const DEEP: u32 = 70_000; // too deep for the 2 MiB that a thread has if nobody says otherwise
+    assert_eq!(pool.apply(Nested::new, DEEP).map(Nested::levels), Ok(DEEP));
+    assert_eq!(pool.apply_async(Nested::new, DEEP).unwrap().get().map(Nested::levels), Ok(DEEP));
+    let mapped = pool.map(Nested::new, [DEEP; 2]).unwrap();
+    assert_eq!(Vec::from_iter(mapped.into_iter().map(Nested::levels)), [DEEP; 2]);
+    let read = pool.imap(Nested::new, [DEEP; 2]).unwrap().map(|nested| nested.map(Nested::levels));
+    assert_eq!(Vec::from_iter(read), [Ok(DEEP), Ok(DEEP)]);
 }
 
 pub fn a_million_small_tasks() {

@@ -1,0 +1,87 @@
+//! Threads that are waited for together, for as long as the caller has time.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// Bytes of stack for each thread. They are reserved, and taken when they are used. See [`Crew::spawn`].
+const STACK: usize = 64 << 20;
+
+#[derive(Default)]
+pub(crate) struct Crew {
+    /// Those that nobody has joined.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// How many are at work.
+    busy: Mutex<usize>,
+    /// Somebody has ended.
+    left: Condvar,
+}
+
+/// Counts a thread until it ends, by a panic too, or until it cannot be started.
+struct Busy(Arc<Crew>);
+
+impl Busy {
+    fn new(crew: &Arc<Crew>) -> Self {
+        *lock(&crew.busy) += 1;
+        Busy(crew.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *lock(&self.0.busy) -= 1;
+        self.0.left.notify_all();
+    }
+}
+
+impl Crew {
+    /// Starts one more thread. If there is none to be had, `work` is dropped.
+    ///
+    /// It has more stack than a main thread mostly has (8 MiB): what a worker could encode on its own stack, this
+    /// thread can decode, however deeply it is nested. An overflow there would cost the worker, here the program.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        name: String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let mut threads = lock(&self.threads); // until it is there: it may ask whether it is
+        let busy = Busy::new(self);
+        let thread = thread::Builder::new().name(name).stack_size(STACK);
+        threads.push(thread.spawn(move || {
+            let _busy = busy;
+            work();
+        })?);
+        Ok(())
+    }
+
+    /// Whether the caller is one of them.
+    pub(crate) fn is_here(&self) -> bool {
+        let me = thread::current().id();
+        lock(&self.threads).iter().any(|thread| thread.thread().id() == me)
+    }
+
+    /// Waits until all have ended, or for as long as there is time.
+    pub(crate) fn join(&self, deadline: Option<Instant>) {
+        let mut busy = lock(&self.busy);
+        while *busy > 0 {
+            let time = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            busy = match time {
+                None => self.left.wait(busy).unwrap_or_else(PoisonError::into_inner),
+                Some(time) if time.is_zero() => break,
+                Some(time) => {
+                    self.left.wait_timeout(busy, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        let all = *busy == 0;
+        drop(busy);
+        let mut threads = lock(&self.threads);
+        let ended = threads.extract_if(.., |thread| all || thread.is_finished());
+        ended.for_each(|thread| _ = thread.join());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
