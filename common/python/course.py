@@ -193,12 +193,17 @@ def record_to(path):
     """
     record.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
     os.write(record.file, b"[\n")
-    # What the Rust pool records by itself is recorded here from around the calls.
+    # What the Rust side records by itself is recorded here from around the calls. A pool's workers are
+    # of another class than `Process`: its own joins are not recorded.
     pool = multiprocessing.pool
-    for name in ["map", "starmap", "apply"]:
-        setattr(pool.Pool, name, recorded(name, getattr(pool.Pool, name)))
-    for name in ["get", "wait"]:
-        setattr(pool.AsyncResult, name, recorded(name, getattr(pool.AsyncResult, name)))
+    calls = {
+        multiprocessing.Process: ["join"],
+        pool.Pool: ["map", "starmap", "apply"],
+        pool.AsyncResult: ["get", "wait"],
+    }
+    for owner, names in calls.items():
+        for name in names:
+            setattr(owner, name, recorded(name, getattr(owner, name)))
     pool.IMapIterator.next = pool.IMapIterator.__next__ = yielding(pool.IMapIterator.next)
 
 

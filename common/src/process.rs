@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::console::Role;
 use crate::fork::{Interrupt, fork};
 use crate::private::{self, PrivateFd};
-use crate::{ExitStatus, os, random};
+use crate::{ExitStatus, os, random, trace};
 
 /// How long a daemon may take to react to SIGTERM before it gets SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);
@@ -142,13 +142,15 @@ impl Running {
         self.pid.as_raw() as u32
     }
 
-    /// Waits until the process has ended. May be called again, and returns the same.
+    /// Waits until the process has ended. May be called again, and returns the same. Python's `join()`.
+    ///
+    /// A [trace](crate::trace) shows this call, and the one with a timeout, as `join`.
     ///
     /// # Errors
     ///
     /// In a process that is not its parent.
     pub fn join(&self) -> io::Result<ExitStatus> {
-        Ok(self.join_until(None)?.expect("without a deadline it waits for the end"))
+        trace::call("join", || self.wait())
     }
 
     /// Waits for at most `timeout`; `None` if the process is still running then. Python's
@@ -158,10 +160,19 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn join_timeout(&self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
-        self.join_until(Instant::now().checked_add(timeout))
+        trace::call("join", || self.wait_until(Instant::now().checked_add(timeout)))
     }
 
-    fn join_until(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+    fn wait(&self) -> io::Result<ExitStatus> {
+        Ok(self.wait_until(None)?.expect("without a deadline it waits for the end"))
+    }
+
+    /// Whether it has ended by now, and how.
+    fn poll(&self) -> io::Result<Option<ExitStatus>> {
+        self.wait_until(Some(Instant::now()))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
         self.check_parent()?;
         // Waiting is done without the lock: another thread may look meanwhile.
         if self.reaped().is_none() && !os::readable(self.sentinel.as_fd(), deadline) {
@@ -192,7 +203,7 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn exitcode(&self) -> io::Result<Option<i32>> {
-        Ok(self.join_timeout(Duration::ZERO)?.and_then(ExitStatus::code))
+        Ok(self.poll()?.and_then(ExitStatus::code))
     }
 
     /// Whether it is still running. Python's `is_alive()`.
@@ -201,7 +212,7 @@ impl Running {
     ///
     /// In a process that is not its parent.
     pub fn is_alive(&self) -> io::Result<bool> {
-        Ok(self.join_timeout(Duration::ZERO)?.is_none())
+        Ok(self.poll()?.is_none())
     }
 
     /// Asks it to end (SIGTERM). It may ignore that. Python's `terminate()`.
@@ -253,6 +264,6 @@ impl Drop for Running {
                 let _ = self.kill();
             }
         }
-        let _ = self.join();
+        let _ = self.wait();
     }
 }

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         a_killed_process_loses_nothing_but_its_last_record,
         a_task_that_is_killed_has_no_end,
         a_task_that_panics_has_an_end,
+        joins_are_recorded,
         the_workload_records_its_tasks,
         a_full_log_counts_what_it_loses,
         flags_draw_and_write,
@@ -87,7 +88,8 @@ fn nothing_is_lost_or_torn_when_processes_record_at_once() {
         assert_eq!(process.join().unwrap(), ExitStatus::Exited(0));
     }
 
-    let all = trace::events();
+    let (joins, all): (Vec<_>, Vec<_>) = trace::events().into_iter().partition(|e| e.pid == id());
+    assert!(joins.iter().all(|event| event.label == "join"));
     assert_eq!(all.len(), 4 * EACH);
     assert!(all.is_sorted_by_key(|event| event.at));
     for (number, process) in (1..).zip(&processes) {
@@ -103,7 +105,7 @@ fn nothing_is_lost_or_torn_when_processes_record_at_once() {
 fn a_killed_process_loses_nothing_but_its_last_record() {
     /// All rounds together fit into the log, however late the signal comes.
     const ROUNDS: usize = 50;
-    const STORM: usize = CAPACITY / ROUNDS;
+    const STORM: usize = CAPACITY / ROUNDS - 2; // main's `join` and its return
     static DONE: [Counter; ROUNDS] = [const { Counter::new() }; ROUNDS];
     trace::enable().unwrap();
     for (round, done) in DONE.iter().enumerate() {
@@ -166,6 +168,21 @@ fn a_task_that_panics_has_an_end() {
     assert_eq!(kinds(pid), [Kind::Start, Kind::End, Kind::Start, Kind::End]);
     assert!(of(pid).iter().all(|event| event.role == Role::Worker(1)));
     assert_eq!(kinds(id()), [Kind::Call, Kind::Return]);
+}
+
+/// Those that the program makes, and not the looks at a process that nobody waits for.
+fn joins_are_recorded() {
+    trace::enable().unwrap();
+    let process = Process::new(|| trace::record(Kind::Mark, "here")).start().unwrap();
+    process.join().unwrap();
+    process.join_timeout(std::time::Duration::ZERO).unwrap();
+    assert_eq!((process.is_alive().unwrap(), process.exitcode().unwrap()), (false, Some(0)));
+    drop(process);
+    let events = trace::events().into_iter().map(|event| (event.kind, event.label));
+    let (call, back) = ((Kind::Call, "join".to_owned()), (Kind::Return, "join".to_owned()));
+    let here = (Kind::Mark, "here".to_owned());
+    let (marks, joins): (Vec<_>, Vec<_>) = events.partition(|event| *event == here);
+    assert_eq!((marks.len(), joins), (1, vec![call.clone(), back.clone(), call, back]));
 }
 
 fn the_workload_records_its_tasks() {

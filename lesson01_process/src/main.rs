@@ -14,7 +14,7 @@ use common::cli::{self, Defaults, Flags};
 use common::console::heading;
 use common::process::Running;
 use common::workload::{delay_function, engine, largest_singular_value};
-use common::{ExitStatus, Process, cpu, say};
+use common::{ExitStatus, Process, cpu, say, trace};
 
 fn main() -> ExitCode {
     cli::run(lesson)
@@ -51,7 +51,7 @@ fn lesson() -> io::Result<()> {
     let most = engine::threads();
     say!("{} decomposes the matrices; threads in each process: at most {most}", engine::NAME);
     for threads in BTreeSet::from([1, most]) {
-        for processes in [1, 2] {
+        for processes in BTreeSet::from([1, flags.workers]) {
             // Before the fork: OpenBLAS takes it in a child for a reason to start all its threads.
             engine::set_threads(threads);
             let start = Instant::now();
@@ -65,7 +65,7 @@ fn lesson() -> io::Result<()> {
     }
     match most {
         1 => say!("a thread keeps one processor busy; numpy's engine has more: --features lapack"),
-        _ => say!("more threads than processors gain nothing: compare two processes with 1 thread"),
+        _ => say!("more threads than processors gain nothing: compare processes with 1 thread"),
     }
 
     heading("Memory: the child has a copy");
@@ -99,7 +99,7 @@ fn lesson() -> io::Result<()> {
 /// One decomposition, and what the notes saw in `top` while it ran.
 fn keep_busy(size: usize) {
     let (wall, cpu) = (Instant::now(), cpu::time());
-    largest_singular_value(size, size);
+    trace::task("svd", || largest_singular_value(size, size));
     let (wall, cpu) = (wall.elapsed(), cpu::time() - cpu);
     let busy = cpu.as_secs_f64() / wall.as_secs_f64();
     say!("{cpu:.2?} of CPU time in {wall:.2?}: {busy:.1} processors busy");

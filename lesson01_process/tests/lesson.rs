@@ -2,14 +2,17 @@
 
 use std::process::Command;
 
+use common::contract::Contract;
+use common::harness::original::{Section, section};
 use common::harness::snapshot::pin;
-use common::harness::{lesson, python, tests};
+use common::harness::{lesson, original, python, tests};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lesson01_process");
 
 fn main() {
     let mut all = lesson::tests(PROGRAM);
-    all.extend(tests![run]);
+    all.extend(tests![run, so_many_processes_as_workers_are_busy]);
+    all.extend(original::tests(PROGRAM, sections));
     all.extend(python::needed_by(tests![both_show_the_same_exit_codes_and_memory]));
     lesson::main(all)
 }
@@ -26,7 +29,20 @@ fn run() {
     pin!("snapshots", "run", lesson::free("--seed 1 --size 60", &patterns, &[]));
 }
 
-/// Lesson 1 has no pool and no order of its own; what both programs have to agree on, they print.
+fn so_many_processes_as_workers_are_busy() {
+    let output = Command::new(PROGRAM).args(["--size", "20", "--workers", "3"]).output();
+    let text = String::from_utf8(output.expect("it can be started").stdout).expect("it is text");
+    let busy = text.lines().filter(|line| line.ends_with("processors busy")).count();
+    assert_eq!(busy, 1 + 3, "{text}");
+    assert!(text.contains("processes: 3, threads in each: 1"), "{text}");
+}
+
+/// The two processes with which both programs begin.
+fn sections(_: usize) -> Vec<Section> {
+    vec![section(Contract::process(2), 1..=2, "started 1, started 2, joined 1, joined 2")]
+}
+
+/// What else both programs have to agree on, they print.
 fn both_show_the_same_exit_codes_and_memory() {
     let shown = |mut command: Command| {
         let output = command.args(["--size", "12"]).output().expect("it can be started");

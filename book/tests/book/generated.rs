@@ -240,7 +240,7 @@ fn grouped(number: impl ToString) -> String {
 fn pictures(run: &Run) -> Vec<(String, String)> {
     let parts = match run.arguments.contains("--finish") {
         true => calls(&run.events),
-        false => vec![run.events.clone()],
+        false => vec![two_joins(&run.events)],
     };
     let named = run.pictures.iter().map(|picture| &picture.name).collect::<Vec<_>>();
     assert_eq!(parts.len(), named.len(), "{} and its pictures {named:?}", run.command());
@@ -256,6 +256,13 @@ fn pictures(run: &Run) -> Vec<(String, String)> {
         (picture.name.clone(), text)
     };
     run.pictures.iter().zip(&parts).map(draw).collect()
+}
+
+/// The first section of lesson 1: it ends when main has joined two processes.
+fn two_joins(events: &[Event]) -> Vec<Event> {
+    let mut joined = (1..).zip(events).filter(|(_, event)| event.kind == Kind::Return);
+    let (end, _) = joined.nth(1).expect("there are two");
+    events[..end].to_vec()
 }
 
 /// The calls of a run with `--finish`. Each begins its tasks anew: so a task that starts again, or the call of main just

@@ -1,9 +1,12 @@
 //! A lesson and the Python it mirrors, run side by side.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{self, Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread;
 
 use serde_json::Value;
 
@@ -72,26 +75,51 @@ pub fn finish_tests() -> Vec<Test> {
 
 /// The original and the lesson, with the same arguments, at the same time.
 fn both(arguments: &[&str]) -> [(&'static str, Output); 2] {
+    programs()
+        .map(|(who, mut program)| (who, start(program.args(arguments))))
+        .map(|(who, child)| (who, child.wait_with_output().expect("it ends")))
+}
+
+fn programs() -> [(&'static str, Command); 2] {
     let (program, _) = LESSON.get().expect("`tests` was called");
     let name = Path::new(program).file_name().expect("a program is a file").to_string_lossy();
     let original = python::command(&format!("{name}/original.py"));
     [("original.py", original), ("the lesson", Command::new(program))]
-        .map(|(who, mut command)| {
-            command.args(arguments).stdin(Stdio::null());
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-            (who, command.spawn().expect("it can be started"))
+}
+
+fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("it can be started")
+}
+
+/// The same, and what each of them recorded, in the order of time.
+fn both_recorded(arguments: &[&str]) -> [(&'static str, Vec<trace::Event>); 2] {
+    programs()
+        .map(|(who, mut program)| {
+            // A pipe that nothing else goes through. It ends when the program has, and this process.
+            let (mut reader, writer) = io::pipe().expect("there are descriptors");
+            let path = format!("/proc/{}/fd/{}", process::id(), writer.as_raw_fd());
+            let child = start(program.args(arguments).args(["--trace", &path]));
+            let read = thread::spawn(move || io::read_to_string(&mut reader).expect("it is text"));
+            (who, child, writer, read)
         })
-        .map(|(who, child)| (who, child.wait_with_output().expect("it ends")))
+        .map(|(who, child, writer, read)| {
+            let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+            drop(writer);
+            let said = String::from_utf8_lossy(&stderr);
+            assert!(status.success(), "{who}: {status}\n{said}");
+            // Lesson 1 has a child that fails.
+            assert!(said.is_empty() || said.contains("the child gives up"), "{who}: {said}");
+            (who, events(&read.join().expect("it is read")))
+        })
 }
 
 fn both_keep_the_contract(workers: usize) {
     let (_, sections) = LESSON.get().expect("`tests` was called");
     let sections = sections(workers);
     let (size, workers) = (SIZE.to_string(), workers.to_string());
-    // The trace goes through a pipe that nothing else goes through.
-    let arguments = ["--size", &size, "--workers", &workers, "--trace", "/dev/stderr"];
-    let [original, lesson] = both(&arguments).map(|(who, output)| {
-        let events = events(who, &output);
+    let recorded = both_recorded(&["--size", &size, "--workers", &workers]);
+    let [original, lesson] = recorded.map(|(who, events)| {
         let mut events = events.iter();
         let orders: Vec<Vec<Event>> =
             sections.iter().map(|section| section.read(who, &mut events)).collect();
@@ -154,15 +182,12 @@ fn both_refuse(order: &str, workers: &str) {
     }
 }
 
-/// What a program recorded, in the order of time: of the original an event in each line, of the lesson
-/// all events in one.
-fn events(who: &str, output: &Output) -> Vec<trace::Event> {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{who}: {}\n{text}", output.status);
+/// What a program recorded: the original an event in each line, the lesson all events in one.
+fn events(trace: &str) -> Vec<trace::Event> {
     let mut events = Vec::new();
-    for line in text.lines().filter(|&line| line != "[") {
+    for line in trace.lines().filter(|&line| line != "[") {
         let mut value: Value = serde_json::from_str(line.trim_end_matches(','))
-            .unwrap_or_else(|error| panic!("{who} says on standard error: {line}\n{error}"));
+            .unwrap_or_else(|error| panic!("{line}\n{error}"));
         let read = match value.get_mut("events") {
             Some(events) => serde_json::from_value(events.take()),
             None => serde_json::from_value(value["args"].take()).map(|event| vec![event]),
@@ -176,7 +201,7 @@ fn events(who: &str, output: &Output) -> Vec<trace::Event> {
 impl Section {
     /// Takes what belongs to this call, to the last that main sees of it.
     ///
-    /// That an asynchronous call comes back is not recorded. It waits for nothing, so it is put where it comes
+    /// That an asynchronous call comes back, or `start`, is not recorded. It waits for nothing, so it is put where it comes
     /// first. What else main does, such as `get` after a `wait` in a loop, is passed over.
     fn read<'a>(
         &self,
@@ -205,6 +230,7 @@ impl Section {
                 (Kind::End, ..) => Event::End(number()),
                 (Kind::Yield, _, Event::Yield(_)) => Event::Yield(number()),
                 (Kind::Return, "map" | "starmap" | "apply", Event::Return(_))
+                | (Kind::Return, "join", Event::Joined(_))
                 | (Kind::Return, "get", Event::Got(_))
                 | (Kind::Return, "wait", Event::Waited(_)) => expected,
                 _ => continue,
@@ -216,9 +242,12 @@ impl Section {
         }
     }
 
-    /// Whether this is the return of an asynchronous call.
+    /// Whether this is the return of an asynchronous call, or of `start`.
     fn passes(&self, event: &Event) -> bool {
         let asked = |event: &Event| matches!(event, Event::Got(_) | Event::Waited(_));
-        matches!(event, Event::Return(_)) && self.main.iter().any(asked)
+        match event {
+            Event::Return(_) => self.main.iter().any(asked),
+            event => matches!(event, Event::Started(_)),
+        }
     }
 }
