@@ -147,16 +147,28 @@ fn both_keep_the_contract(workers: usize) {
     }
 }
 
-/// Under its director each of them has one order, and it is the same.
+/// Under its director each of them has one order, it is the same, and it is what a picture would show.
 fn both_finish(order: &str, workers: &str) {
-    let [original, lesson] = both(&["--finish", order, "--workers", workers]).map(
-        |(who, Output { status, stdout, stderr })| {
-            assert!(status.success(), "{who}: {status}\n{}", String::from_utf8_lossy(&stderr));
-            what_happens(&String::from_utf8(stdout).expect("it is text"))
-        },
-    );
+    // The trace goes through a pipe that nothing else goes through.
+    let arguments = ["--finish", order, "--workers", workers, "--trace", "/dev/stderr"];
+    let [original, lesson] = both(&arguments).map(|(who, output)| {
+        let recorded: Vec<String> = events(who, &output).iter().filter_map(of_a_task).collect();
+        let said = what_happens(&String::from_utf8(output.stdout).expect("it is text"));
+        let tasks_said = said.iter().filter_map(|line| line.strip_prefix("worker: "));
+        assert_eq!(recorded, Vec::from_iter(tasks_said), "{who}: recorded, and said");
+        said
+    });
     assert!(lesson.len() > 10, "{lesson:?}");
     assert_eq!(original, lesson, "the original, and the lesson");
+}
+
+/// In the words that the task says.
+fn of_a_task(event: &trace::Event) -> Option<String> {
+    match event.kind {
+        trace::Kind::Start => Some(format!("start from {}", event.label)),
+        trace::Kind::End => Some(format!("end from {}", event.label)),
+        _ => None,
+    }
 }
 
 /// The calls, and what tasks and main say that they did. Without the process ids, without which of several workers
