@@ -316,11 +316,19 @@ fn what_cannot_be_written_is_refused_before_the_work() {
     fs::write(here.join("kept.svg"), "kept").unwrap();
     fs::create_dir(here.join("locked")).unwrap();
     fs::set_permissions(here.join("locked"), PermissionsExt::from_mode(0o555)).unwrap();
+    symlink("kept.svg", here.join("link")).unwrap();
+    let absolute = here.join("a");
+    let by_its_full_name = ["--svg", "a", "--trace", absolute.to_str().unwrap()];
     let mut bad: Vec<(&[&str], &str)> = vec![
         (&["--svg", "no/such/a.svg"], "--svg: cannot write"),
         (&["--trace", "directory"], "--trace: cannot write"),
         (&["--svg", "kept.svg", "--trace", "no/b"], "--trace: cannot write"),
         (&["--svg", "a", "--trace", "a"], "two files"),
+        (&["--svg", "a", "--trace", "./a"], "two files"),
+        (&["--svg", "directory/../a", "--trace", "a"], "two files"),
+        (&by_its_full_name, "two files"),
+        (&["--svg", "link", "--trace", "kept.svg"], "two files"),
+        (&["--svg", "/dev/stdout", "--trace", "/dev/stdout"], "two files"),
         (&["--svg", ""], "--svg"),
         (&["--svg"], "--svg"),
     ];
@@ -335,7 +343,7 @@ fn what_cannot_be_written_is_refused_before_the_work() {
         assert!(stderr.contains(reason) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
         assert!(stdout.is_empty(), "{arguments:?}: it began to work");
     }
-    assert_eq!(files(&here), ["directory", "kept.svg", "locked"]);
+    assert_eq!(files(&here), ["directory", "kept.svg", "link", "locked"]);
     assert_eq!(fs::read(here.join("kept.svg")).unwrap(), b"kept");
     fs::remove_dir_all(here).unwrap();
 }

@@ -50,13 +50,16 @@ impl Pictures {
         if *self == Pictures::default() {
             return Ok(());
         }
-        if self.svg.is_some() && self.svg == self.trace {
-            return Err("--svg and --trace must name two files, not one".to_owned());
-        }
         let open = |flag, path: &Option<PathBuf>| {
             path.as_deref().map(|path| Destination::open(flag, path)).transpose()
         };
         let (svg, trace) = (open("--svg", &self.svg)?, open("--trace", &self.trace)?);
+        // Not as they were named: a file has many names.
+        if let (Some(svg), Some(trace)) = (&svg, &trace)
+            && svg.path == trace.path
+        {
+            return Err("--svg and --trace must name two files, not one".to_owned());
+        }
         trace::enable().map_err(|error| format!("no memory to record the run: {error}"))?;
         let _ = PREPARED.set(Prepared { title, timeline: self.timeline, svg, trace });
         Ok(())
@@ -105,7 +108,10 @@ impl Destination {
                 return Ok(Destination { flag, path: path.to_owned(), open: Some(open) });
             }
             // The lesson may change its directory, and the file may be a link.
-            let path = if exists { fs::canonicalize(path)? } else { std::path::absolute(path)? };
+            let path = match exists {
+                true => fs::canonicalize(path)?,
+                false => canonical_but_for_its_name(path)?,
+            };
             if exists {
                 File::options().write(true).open(&path)?;
             }
@@ -137,6 +143,15 @@ impl Destination {
         let done =
             file.write_all(text.as_bytes()).and_then(|()| fs::rename(&unfinished, &self.path));
         done.inspect_err(|_| _ = fs::remove_file(&unfinished))
+    }
+}
+
+/// For a file that is not there yet: of it there is only the directory to ask.
+fn canonical_but_for_its_name(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
+        _ => Err(io::ErrorKind::IsADirectory.into()),
     }
 }
 
