@@ -301,11 +301,27 @@ fn labels(placed: &Placed<'_>) -> Vec<String> {
 
 /// What a pointer that rests on it is told.
 fn tip(placed: &Placed<'_>, lane: &Lane) -> String {
-    let item = &placed.items[0];
-    let who = format!("{} ({})", lane.role, item.pid);
-    match placed.items.len() {
-        1 => format!("{who}: {}", span(item)),
-        several => format!("{who}: {several} from {}", readable(item.start)),
+    let items = placed.items;
+    let pid = items[0].pid;
+    let who = match items.iter().all(|item| item.pid == pid) {
+        true => format!("{} ({pid})", lane.role),
+        false => lane.role.to_string(),
+    };
+    let what = match items {
+        [item] => span(item),
+        several => together(several),
+    };
+    format!("{who}: {what}")
+}
+
+/// `5 together, from 0 ns to 50.0 ms`. Without the comma, 5 could be the label of one.
+fn together(items: &[Item]) -> String {
+    let several = items.len();
+    let start = items.iter().map(|item| item.start).min().map(readable).unwrap_or_default();
+    let end = items.iter().map(|item| item.end).max().map(readable).unwrap_or_default();
+    match start == end {
+        true => format!("{several} together, at {start}"),
+        false => format!("{several} together, from {start} to {end}"),
     }
 }
 
@@ -331,7 +347,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Kind;
-    use super::super::samples::{deaths, main, map, random, task};
+    use super::super::samples::{deaths, event, main, map, random, task};
     use super::*;
 
     struct Text {
@@ -427,6 +443,27 @@ mod tests {
         let texts = texts(&picture).into_iter();
         let told = texts.filter(|text| text.text == "1 2 3" || text.text == "4");
         assert_eq!(told.map(|text| text.anchored_at_end).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn what_stands_for_several_says_so_and_whose_they_are_if_they_are_of_one_process() {
+        let mut events = task(3, "long", 0, 100_000).to_vec();
+        events.extend((0..5).flat_map(|n| task(1, "x", 10 * n, 10 * n + 1)));
+        events.extend((0..3).flat_map(|n| task(2, "x", 10 * n, 10 * n + 1)));
+        let replacement = Role::Worker(2);
+        events.push(event(30, replacement, 4790, Kind::Start, "x"));
+        events.push(event(40, replacement, 4790, Kind::End, "x"));
+        events.extend([50, 50, 50].map(|at| main(at, Kind::Yield, "7")));
+        events.extend([60_000, 60_200].map(|at| main(at, Kind::Mark, "8")));
+        let picture = picture(&events);
+        for tip in [
+            "main (4710): 3 together, at 50.0 ms",
+            "main (4710): 2 together, from 60.0 s to 60.2 s",
+            "worker 1 (4712): 4 together, from 10.0 ms to 41.0 ms",
+            "worker 2: 3 together, from 10.0 ms to 40.0 ms",
+        ] {
+            assert!(picture.contains(&format!("<title>{tip}</title>")), "{tip}\n{picture}");
+        }
     }
 
     #[test]
