@@ -986,6 +986,21 @@ fn every_impossible_order_has_its_reason() {
             "return, left, got",
             "got without end 1: its worker was ended when main left",
         ),
+        (
+            timeout().get(),
+            "return, timeout, left, terminated, got",
+            "got, and no call is left that could show it: the last came back with terminated",
+        ),
+        (
+            timeout(),
+            "return, start 1, timeout, left, got",
+            "got, and no call is left that could show it: the last came back with timeout",
+        ),
+        (
+            timeout(),
+            "return, start 1, timeout, left, waited",
+            "waited, which map_async, 1 task, 1 worker, get_timeout, leave does not show",
+        ),
     ] {
         let impossible = contract.check(&orders(order)[0]).unwrap_err();
         assert_eq!(impossible.reason, reason);

@@ -66,9 +66,17 @@ impl Contract {
     fn why_not_main(&self, before: &[Event], states: &States, event: Event) -> String {
         let now = states.first().expect("what was seen before was possible");
         let Some(step) = (now.step..self.steps.len()).find(|&step| self.can_be(step, event)) else {
-            return match before.contains(&event) {
-                true => format!("{event} twice"),
-                false => format!("{event}, which {self} does not show"),
+            if before.contains(&event) {
+                return format!("{event} twice");
+            }
+            // A step can show one of several events, and may have come back with another.
+            let of_a_task = |seen: &Event| matches!(seen, Event::Start(_) | Event::End(_));
+            let of_main = before.iter().filter(|seen| !of_a_task(seen)).zip(0..);
+            return match of_main.filter(|&(_, step)| self.can_be(step, event)).last() {
+                Some((came, _)) => format!(
+                    "{event}, and no call is left that could show it: the last came back with {came}"
+                ),
+                None => format!("{event}, which {self} does not show"),
             };
         };
         if let (Step::Next, Event::Yield(_)) = (&self.steps[step], event)
