@@ -49,7 +49,10 @@ def parse(about, size, workers, calls=()):
     flags = parser.parse_args(namespace=FLAGS)
     sys.stdout = Lines()
     if flags.trace:
-        record_to(flags.trace)
+        try:
+            record_to(flags.trace)
+        except OSError as error:
+            parser.error(f"--trace: cannot write {flags.trace}: {error.strerror}")
     if flags.finish:
         from finish import show
 
@@ -112,9 +115,13 @@ heading.above = ""
 def put(text):
     try:
         os.write(1, text.encode())
-    except BrokenPipeError:
+    except OSError as error:
+        # Main will see it, too. A worker would only hand it on, with all the calls that led to it.
         if role() == "main":
-            raise SystemExit(0) from None  # no error: the reader has seen enough
+            enough = isinstance(error, BrokenPipeError)  # no error: the reader has seen enough
+            program = os.path.basename(sys.argv[0])
+            why = f"{program}: cannot write to standard output: {error.strerror}"
+            raise SystemExit(0 if enough else why) from None
 
 
 def role():

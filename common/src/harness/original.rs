@@ -1,6 +1,7 @@
 //! A lesson and the Python it mirrors, run side by side.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -59,6 +60,10 @@ pub fn tests(program: &'static str, sections: Sections) -> Vec<Test> {
     python::needed_by(vec![
         test("original::both_keep_the_contract_with_two_workers", || both_keep_the_contract(2)),
         test("original::both_keep_the_contract_with_three_workers", || both_keep_the_contract(3)),
+        test("original::both_refuse_a_trace_that_cannot_be_written", || {
+            both_refuse(&["--trace", "no/such/file"])
+        }),
+        test("original::both_say_in_a_line_that_the_disk_is_full", both_meet_a_full_disk),
     ])
 }
 
@@ -68,15 +73,21 @@ pub fn finish_tests() -> Vec<Test> {
         test("original::both_finish_2_3_1_4_with_two_workers", || both_finish("2,3,1,4", "2")),
         test("original::both_finish_4_3_2_1_with_four_workers", || both_finish("4,3,2,1", "4")),
         test("original::both_finish_1_2_3_with_one_worker", || both_finish("1,2,3", "1")),
-        test("original::both_refuse_3_1_2_with_two_workers", || both_refuse("3,1,2", "2")),
-        test("original::both_refuse_a_number_twice", || both_refuse("1,1", "2")),
+        test("original::both_refuse_3_1_2_with_two_workers", || {
+            both_refuse(&["--finish", "3,1,2", "--workers", "2"])
+        }),
+        test("original::both_refuse_a_number_twice", || both_refuse(&["--finish", "1,1"])),
     ])
 }
 
 /// The original and the lesson, with the same arguments, at the same time.
 fn both(arguments: &[&str]) -> [(&'static str, Output); 2] {
+    both_to(Stdio::piped, arguments)
+}
+
+fn both_to(stdout: fn() -> Stdio, arguments: &[&str]) -> [(&'static str, Output); 2] {
     programs()
-        .map(|(who, mut program)| (who, start(program.args(arguments))))
+        .map(|(who, mut program)| (who, start(program.args(arguments).stdout(stdout()))))
         .map(|(who, child)| (who, child.wait_with_output().expect("it ends")))
 }
 
@@ -88,29 +99,31 @@ fn programs() -> [(&'static str, Command); 2] {
 }
 
 fn start(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
     command.spawn().expect("it can be started")
 }
 
-/// The same, and what each of them recorded, in the order of time.
-fn both_recorded(arguments: &[&str]) -> [(&'static str, Vec<trace::Event>); 2] {
+/// What each of them printed, and what it recorded, in the order of time.
+fn both_recorded(arguments: &[&str]) -> [(&'static str, String, Vec<trace::Event>); 2] {
     programs()
         .map(|(who, mut program)| {
             // A pipe that nothing else goes through. It ends when the program has, and this process.
             let (mut reader, writer) = io::pipe().expect("there are descriptors");
             let path = format!("/proc/{}/fd/{}", process::id(), writer.as_raw_fd());
-            let child = start(program.args(arguments).args(["--trace", &path]));
+            let child =
+                start(program.args(arguments).args(["--trace", &path]).stdout(Stdio::piped()));
             let read = thread::spawn(move || io::read_to_string(&mut reader).expect("it is text"));
             (who, child, writer, read)
         })
         .map(|(who, child, writer, read)| {
-            let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+            let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
             drop(writer);
             let said = String::from_utf8_lossy(&stderr);
             assert!(status.success(), "{who}: {status}\n{said}");
             // Lesson 1 has a child that fails.
             assert!(said.is_empty() || said.contains("the child gives up"), "{who}: {said}");
-            (who, events(&read.join().expect("it is read")))
+            let stdout = String::from_utf8(stdout).expect("it is text");
+            (who, stdout, events(&read.join().expect("it is read")))
         })
 }
 
@@ -119,7 +132,7 @@ fn both_keep_the_contract(workers: usize) {
     let sections = sections(workers);
     let (size, workers) = (SIZE.to_string(), workers.to_string());
     let recorded = both_recorded(&["--size", &size, "--workers", &workers]);
-    let [original, lesson] = recorded.map(|(who, events)| {
+    let [original, lesson] = recorded.map(|(who, _, events)| {
         let mut events = events.iter();
         let orders: Vec<Vec<Event>> =
             sections.iter().map(|section| section.read(who, &mut events)).collect();
@@ -149,11 +162,10 @@ fn both_keep_the_contract(workers: usize) {
 
 /// Under its director each of them has one order, it is the same, and it is what a picture would show.
 fn both_finish(order: &str, workers: &str) {
-    // The trace goes through a pipe that nothing else goes through.
-    let arguments = ["--finish", order, "--workers", workers, "--trace", "/dev/stderr"];
-    let [original, lesson] = both(&arguments).map(|(who, output)| {
-        let recorded: Vec<String> = events(who, &output).iter().filter_map(of_a_task).collect();
-        let said = what_happens(&String::from_utf8(output.stdout).expect("it is text"));
+    let recorded = both_recorded(&["--finish", order, "--workers", workers]);
+    let [original, lesson] = recorded.map(|(who, stdout, events)| {
+        let recorded: Vec<String> = events.iter().filter_map(of_a_task).collect();
+        let said = what_happens(&stdout);
         let tasks_said = said.iter().filter_map(|line| line.strip_prefix("worker: "));
         assert_eq!(recorded, Vec::from_iter(tasks_said), "{who}: recorded, and said");
         said
@@ -187,10 +199,22 @@ fn what_happens(output: &str) -> Vec<String> {
     output.lines().filter_map(line).collect()
 }
 
-fn both_refuse(order: &str, workers: &str) {
-    for (who, Output { status, stdout, .. }) in both(&["--finish", order, "--workers", workers]) {
-        assert_eq!(status.code(), Some(2), "{who}: {status}");
+fn both_refuse(arguments: &[&str]) {
+    for (who, Output { status, stdout, stderr }) in both(arguments) {
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{who}: {status}\n{stderr}");
+        assert!(!stderr.contains("Traceback"), "{who}: {stderr}");
         assert!(stdout.is_empty(), "{who} began to work");
+    }
+}
+
+fn both_meet_a_full_disk() {
+    let full = || File::options().write(true).open("/dev/full").expect("Linux has it").into();
+    for (who, Output { status, stderr, .. }) in both_to(full, &["--size", "1"]) {
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(1), "{who}: {status}\n{stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{who}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{who}: {stderr}");
     }
 }
 
