@@ -19,7 +19,7 @@
 //! director who has given up.
 
 use std::collections::HashMap;
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -89,13 +89,19 @@ impl Stage {
     ///
     /// If the process has no descriptors left: each task takes two.
     pub fn set_up(&self, tasks: usize) {
-        self.set.get_or_init(|| {
+        self.try_set_up(tasks).expect("cannot make the stage's pipes");
+    }
+
+    /// The same where it is the reader who asked for so many tasks.
+    pub(crate) fn try_set_up(&self, tasks: usize) -> io::Result<()> {
+        if self.set.get().is_none() {
             let turnstiles: Vec<Turnstile> = (0..=tasks).map(|_| Turnstile::new()).collect();
-            turnstiles.iter().for_each(Turnstile::set_up);
+            turnstiles.iter().try_for_each(Turnstile::try_set_up)?;
             let free = Gate::new();
-            free.set_up();
-            Set { told: pipe().expect("cannot make the stage's pipe"), turnstiles, free }
-        });
+            free.try_set_up()?;
+            let _ = self.set.set(Set { told: pipe()?, turnstiles, free });
+        }
+        Ok(())
     }
 
     /// What a directed task does: calls `start` and `end`, which show what they like, when it is their turn.

@@ -168,7 +168,8 @@ struct Column {
 
 impl Show {
     /// A show with so many workers in each pool, of calls that must be able to end in this order. If one of them is not,
-    /// the program ends with exit status 2 and the reason in one line on standard error:
+    /// or if the process has not the descriptors that so many tasks need, the program ends with exit status 2 and the
+    /// reason in one line on standard error:
     ///
     /// ```text
     /// lesson02_pool_map: --finish 3,1,2: with two workers 3 cannot finish first: …
@@ -179,7 +180,10 @@ impl Show {
                 cli::refuse(&format!("--finish {ends}: {impossible}"))
             });
         }
-        STAGE.set_up(ends.tasks());
+        STAGE.try_set_up(ends.tasks()).unwrap_or_else(|error| {
+            let tasks = ends.tasks();
+            cli::refuse(&format!("--finish: no descriptors to direct {tasks} tasks with: {error}"))
+        });
         Show { ends, workers, columns: Vec::new() }
     }
 

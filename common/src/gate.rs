@@ -29,7 +29,7 @@
 //! one of its own and wait for ever. Any use before [`set_up`](Gate::set_up) panics instead.
 
 use std::{
-    io::{PipeReader, PipeWriter, Read, Write, pipe},
+    io::{self, PipeReader, PipeWriter, Read, Write, pipe},
     os::fd::{AsFd, BorrowedFd},
     sync::{
         OnceLock,
@@ -68,7 +68,15 @@ impl Gate {
     ///
     /// If the process has no descriptors left.
     pub fn set_up(&self) {
-        self.pipe.get_or_init(|| pipe().expect("cannot make the gate's pipe"));
+        self.try_set_up().expect("cannot make the gate's pipe");
+    }
+
+    /// The same where it is the reader who asked for so many of them.
+    pub(crate) fn try_set_up(&self) -> io::Result<()> {
+        if self.pipe.get().is_none() {
+            let _ = self.pipe.set(pipe()?);
+        }
+        Ok(())
     }
 
     /// Waits until the gate is open; returns at once if it is.
@@ -168,6 +176,10 @@ impl Turnstile {
     /// If the process has no descriptors left.
     pub fn set_up(&self) {
         self.0.set_up();
+    }
+
+    pub(crate) fn try_set_up(&self) -> io::Result<()> {
+        self.0.try_set_up()
     }
 
     /// Waits until this process is let through.

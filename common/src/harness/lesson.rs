@@ -46,6 +46,7 @@ pub fn tests(program: &'static str) -> Vec<Test> {
 pub fn finish_tests() -> Vec<Test> {
     tests![
         an_order_that_cannot_be_gets_one_line_and_exit_status_2,
+        an_order_for_which_there_are_no_descriptors_gets_them_too,
         ctrl_c_ends_a_directed_run_without_a_trace,
         a_directed_run_can_be_drawn,
     ]
@@ -161,14 +162,23 @@ fn an_order_that_cannot_be_gets_one_line_and_exit_status_2() {
     ]);
 }
 
+fn an_order_for_which_there_are_no_descriptors_gets_them_too() {
+    let program = PROGRAM.get().expect("`tests` was called");
+    let order = (1..=26).map(|task| task.to_string()).collect::<Vec<_>>().join(",");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"ulimit -n 40 && exec "$0" "$@""#, program, "--finish", &order]);
+    is_refused(&["--finish", &order], &shell.output().expect("the lesson can be started"));
+}
+
 fn are_refused(bad: &[&[&str]]) {
-    for arguments in bad {
-        let Output { status, stdout, stderr } = run(arguments);
-        let stderr = String::from_utf8_lossy(&stderr);
-        assert_eq!(status.code(), Some(2), "{arguments:?}: {status}");
-        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
-        assert!(stdout.is_empty(), "{arguments:?}: it began to work");
-    }
+    bad.iter().for_each(|arguments| is_refused(arguments, &run(arguments)));
+}
+
+fn is_refused(arguments: &[&str], Output { status, stdout, stderr }: &Output) {
+    let stderr = String::from_utf8_lossy(stderr);
+    assert_eq!(status.code(), Some(2), "{arguments:?}: {status}\n{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    assert!(stdout.is_empty(), "{arguments:?}: it began to work");
 }
 
 /// A lesson with a group of its own, and its first line.
