@@ -25,6 +25,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
@@ -337,7 +338,7 @@ impl<'a> Director<'a> {
     fn wait_until_handed_out(&mut self, task: usize) -> Result<(), OffScript> {
         while !self.handed_out.contains_key(&task) {
             match self.next(&format!("task {task} is to be handed out"), None)? {
-                Message::HandedOut(task, pid) => self.hand_out(task, pid),
+                Message::HandedOut(task, pid) => self.hand_out(task, pid)?,
                 Message::Seen(other) => {
                     return Err(OffScript(format!("{other}, and nobody was to do it")));
                 }
@@ -353,17 +354,26 @@ impl<'a> Director<'a> {
         };
         loop {
             match self.next(&format!("{event} is to come"), of)? {
-                Message::HandedOut(task, pid) => self.hand_out(task, pid),
+                Message::HandedOut(task, pid) => self.hand_out(task, pid)?,
                 Message::Seen(seen) if seen == event => return Ok(()),
                 Message::Seen(other) => return Err(OffScript(format!("{other} before {event}"))),
             }
         }
     }
 
-    fn hand_out(&mut self, task: usize, pid: u32) {
+    fn hand_out(&mut self, task: usize, pid: u32) -> Result<(), OffScript> {
         // The task waits for this director: its number cannot have come to mean another process, unless it was killed.
-        let process = private::pidfd(Pid::from_raw(pid as i32)).ok();
+        let process = match private::pidfd(Pid::from_raw(pid as i32)) {
+            Ok(process) => Some(process),
+            Err(Errno::ESRCH) => None,
+            // No panic: all others would wait for this director.
+            Err(error) => {
+                let what = format!("cannot watch the process of task {task}: {}", error.desc());
+                return Err(OffScript(what));
+            }
+        };
         self.handed_out.insert(task, process);
+        Ok(())
     }
 
     /// The next message; `of` is the task that it has to come from, if it is one.
