@@ -142,6 +142,21 @@ def script(call, ends, workers):
     return order
 
 
+ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+
+
+def why_not(call, ends):
+    """Of a call that waits for each task before the next: why its tasks cannot end in this order."""
+    finished = next(n for n, x in enumerate(ends) if x != n + 1)
+    x, missing = ends[finished], finished + 1
+    place = ORDINALS[finished] if finished < len(ORDINALS) else f"as number {missing}"
+    waits = "wait" if call == "wait in the loop" else call
+    return [
+        f"{x} cannot finish {place}:",
+        f"{waits} waits for {missing} before main makes the call for {x}",
+    ]
+
+
 def direct(order):
     """Let tasks go on so that the events come in this order. A run that leaves it, because a worker
     was killed, goes on freely: nobody waits for another order. Ends with the order, or when nobody
@@ -179,6 +194,7 @@ def show(calls, ends, workers, refuse):
         title(call, len(ends), workers)
         order = script(call, ends, workers)
         if not order:
+            print(*why_not(call, ends), sep="\n")
             print("so its tasks end in the order of the input")
             order = script(call, every, workers)
         director = os.fork()  # before the pool: it has threads

@@ -183,8 +183,8 @@ fn of_a_task(event: &trace::Event) -> Option<String> {
     }
 }
 
-/// The calls, and what tasks and main say that they did. Without the process ids, without which of several workers
-/// it was, and without what the lesson remarks about it all.
+/// The calls, what tasks and main say that they did, and why they could not as they were asked to. Without the process
+/// ids, without which of several workers it was, and without what the lesson remarks about it all.
 fn what_happens(output: &str) -> Vec<String> {
     let (output, _) = output.split_once("\nSide by side").unwrap_or((output, ""));
     let line = |line: &str| match line.split_once('│') {
@@ -192,8 +192,11 @@ fn what_happens(output: &str) -> Vec<String> {
         Some((who, text)) => {
             let text = text.trim().to_lowercase(); // Python's False is our false
             let who = who.split_whitespace().next().unwrap_or_default();
-            let words = ["start from ", "end from ", " yields ", " returns", "so its tasks end in"];
-            words.iter().any(|word| text.contains(word)).then(|| format!("{who}: {text}"))
+            let events = ["start from ", "end from ", " yields ", " returns"];
+            let reasons =
+                [" cannot finish ", " before main makes the call ", "so its tasks end in"];
+            let mut words = events.iter().chain(&reasons);
+            words.any(|word| text.contains(word)).then(|| format!("{who}: {text}"))
         }
     };
     output.lines().filter_map(line).collect()
