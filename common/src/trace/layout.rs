@@ -1,7 +1,7 @@
 //! From events to lanes, boxes and marks: what all pictures have in common.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -83,7 +83,12 @@ type Identity = (Role, u32);
 
 impl Chart {
     pub(super) fn new(events: &[Event]) -> Chart {
+        // Whether the end of a worker that did nothing is recorded is a matter of moments: it is not shown.
+        let at_work = |event: &&Event| event.kind != Kind::Died;
+        let at_work: BTreeSet<Identity> =
+            events.iter().filter(at_work).map(|event| (event.role, event.pid)).collect();
         let mut events: Vec<&Event> = events.iter().collect();
+        events.retain(|event| at_work.contains(&(event.role, event.pid)));
         events.sort_by_key(|event| event.at); // stable: what is in order stays so
         let zero = events.first().map(|event| event.at).unwrap_or_default();
         let time = |event: &Event| (event.at - zero).as_nanos() as u64;
@@ -371,6 +376,24 @@ mod tests {
             .iter()
             .map(|row| row.iter().map(|i| (i.label.as_str(), of(i).0, of(i).1)).collect())
             .collect()
+    }
+
+    #[test]
+    fn a_process_of_which_nothing_but_its_end_is_known_has_no_lane() {
+        let events = [
+            worker(1, 0, Kind::Start, "1"),
+            worker(1, 10, Kind::End, "1"),
+            worker(1, 20, Kind::Died, ""),
+            worker(2, 30, Kind::Died, ""),
+            event(40, Role::Worker(1), 4800, Kind::Died, ""),
+        ];
+        let chart = Chart::new(&events);
+        let lanes: Vec<String> =
+            chart.lanes.iter().map(|l| format!("{} {}", l.role, l.pids())).collect();
+        assert_eq!(
+            (lanes, chart.length),
+            (vec![format!("worker 1 {}", events[0].pid)], 20_000_000)
+        );
     }
 
     #[test]
