@@ -1,6 +1,8 @@
 //! Threads that are waited for together, for as long as the caller has time.
 
+use std::cell::Cell;
 use std::io;
+use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -16,6 +18,11 @@ pub(crate) struct Crew {
     busy: Mutex<usize>,
     /// Somebody has ended.
     left: Condvar,
+}
+
+thread_local! {
+    /// The crew that this thread is of. It lives as long as the thread is at work.
+    static MINE: Cell<*const Crew> = const { Cell::new(ptr::null()) };
 }
 
 /// Counts a thread until it ends, by a panic too, or until it cannot be started.
@@ -38,27 +45,27 @@ impl Drop for Busy {
 impl Crew {
     /// Starts one more thread. If there is none to be had, `work` is dropped.
     ///
-    /// It has more stack than a main thread mostly has (8 MiB): what a worker could encode on its own stack, this
-    /// thread can decode, however deeply it is nested. An overflow there would cost the worker, here the program.
+    /// It has more stack than a main thread mostly has (8 MiB). What a worker could encode on its own stack, this
+    /// thread can decode. An overflow there would cost the worker, here the program.
     pub(crate) fn spawn(
         self: &Arc<Self>,
         name: String,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        let mut threads = lock(&self.threads); // until it is there: it may ask whether it is
         let busy = Busy::new(self);
         let thread = thread::Builder::new().name(name).stack_size(STACK);
-        threads.push(thread.spawn(move || {
+        let thread = thread.spawn(move || {
+            MINE.set(Arc::as_ptr(&busy.0));
             let _busy = busy;
             work();
-        })?);
+        })?;
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
     /// Whether the caller is one of them.
     pub(crate) fn is_here(&self) -> bool {
-        let me = thread::current().id();
-        lock(&self.threads).iter().any(|thread| thread.thread().id() == me)
+        ptr::eq(MINE.get(), self)
     }
 
     /// Waits until all have ended, or for as long as there is time.

@@ -18,7 +18,10 @@ use common::{
     pool::{AsyncResult, Error},
 };
 use nix::{
-    sys::signal::{SigHandler, SigSet, Signal, signal},
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigHandler, SigSet, Signal, signal},
+    },
     unistd,
 };
 use serde::{Deserialize, Serialize};
@@ -248,6 +251,25 @@ pub fn callbacks_of_tasks_that_wait_may_wait_for_each_other() {
         };
         assert_eq!([waits.get(), tells.get()], [Err(cause.clone()), Err(cause)]);
     }
+}
+
+/// Whoever ends the pool runs it then.
+pub fn a_callback_of_a_task_that_waits_is_run_although_there_is_no_thread_for_it() {
+    set_up(&[&BUSY]);
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let _running = keep_busy(&pool);
+    let (tell, told) = mpsc::channel();
+    let join = {
+        let pool = pool.clone();
+        move |answer: &Result<u32, Error>| tell.send((answer.clone(), pool.join())).unwrap()
+    };
+    let waiting = pool.apply_async_with(|x: u32| x, 1, join).unwrap();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
+    limit_memory(1 << 20);
+    pool.terminate();
+    setrlimit(Resource::RLIMIT_AS, soft, hard).unwrap();
+    assert_eq!(told.recv(), Ok((Err(Error::Terminated), Ok(()))));
+    assert_eq!(waiting.get(), Err(Error::Terminated));
 }
 
 /// The callback hands its answer to a thread that takes it only after the end.

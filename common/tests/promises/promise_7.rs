@@ -135,10 +135,10 @@ pub fn no_memory_for_a_thread_is_an_error_that_leaves_nothing() {
     drop(Pool::new(3).unwrap()); // what is allocated once is allocated now
     let (soft, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
     let mut failures = 0;
-    // The stacks of three threads are kept for reuse. Room for no other, for one and for two, and always
-    // for a few small allocations, which Rust cannot be refused without an abort.
-    for kilobytes in [1024, 3000, 5100] {
-        limit_memory(kilobytes * 1024);
+    // Room for the stack of no thread, of one and of two, and always for a few small allocations, which Rust
+    // cannot be refused without an abort.
+    for stacks in [0, 1, 2] {
+        limit_memory((1 + 65 * stacks) << 20);
         let pool = Pool::new(9).map(drop);
         setrlimit(Resource::RLIMIT_AS, soft, hard).unwrap();
         before.is_back();
