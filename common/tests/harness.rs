@@ -663,7 +663,8 @@ fn memory_is_measured() {
     let before = memory(process::id());
     let megabytes = vec![1_u8; 32 << 20];
     let with_more = memory(process::id());
-    assert!(with_more.private >= before.private + 32 * 1024, "{before:?} {with_more:?}");
+    // A page of a file, such as this executable, is private until another process reads it, too: a few may be so no more.
+    assert!(with_more.private >= before.private + 31 * 1024, "{before:?} {with_more:?}");
     assert!(with_more.resident >= with_more.private);
     drop(megabytes);
 }
