@@ -82,7 +82,7 @@ const TIMEOUT: &str = "timeout";
 
 impl Ends {
     /// From text in which `timeout` may stand where main is to give up waiting: `2,1,timeout,4,3,5`. Behind the last end it
-    /// comes too late: main has the results.
+    /// is refused: main would get the results, and the timeout would be lost without a word.
     ///
     /// # Errors
     ///
@@ -103,6 +103,9 @@ impl Ends {
             words.remove(place);
         }
         let ends = Ends::from_words(text, &words, "2,1,timeout,4,3,5")?;
+        if timeout == Some(ends.tasks()) {
+            return Err(format!("{text}: no timeout after the last end: main has the results"));
+        }
         Ok(Ends { patience: timeout.unwrap_or(ends.tasks()), ..ends })
     }
 
@@ -380,9 +383,9 @@ mod tests {
         let ends = |order: &[usize], patience| Ok(Ends { order: order.to_vec(), patience });
         assert_eq!(Ends::or_timeout("2, timeout,1"), ends(&[2, 1], 1));
         assert_eq!(Ends::or_timeout("timeout,1"), ends(&[1], 0));
-        for never in ["2,1", "2,1,timeout"] {
-            assert_eq!(Ends::or_timeout(never), ends(&[2, 1], 2), "{never}");
-        }
+        assert_eq!(Ends::or_timeout("2,1"), ends(&[2, 1], 2));
+        let late = "2,1,timeout: no timeout after the last end: main has the results";
+        assert_eq!(Ends::or_timeout("2,1,timeout"), Err(late.to_owned()));
         for text in ["timeout", "1,timeout,timeout", "1,time"] {
             let error = Ends::or_timeout(text).unwrap_err();
             assert!(error.starts_with("must be numbers with commas"), "{text}: {error}");

@@ -179,23 +179,30 @@ fn axis(length: u64, room: usize) -> [String; 2] {
 /// What signs need an explanation.
 #[derive(Default)]
 struct Legend {
-    several: bool,
+    taken: bool,
     died: bool,
     unknown: bool,
+    short: bool,
+    several: bool,
 }
 
 impl Legend {
     fn note(&mut self, placed: &Placed<'_>) {
         let ends_in = |ending| placed.items.iter().any(|item| item.what.ending() == ending);
-        self.several |= placed.items.len() > 1;
+        let (is_mark, is_one) = (placed.items[0].what.is_mark(), placed.items.len() == 1);
+        self.taken |= placed.items[0].what == What::Yield;
         self.died |= ends_in(Ending::Died);
         self.unknown |= ends_in(Ending::Unknown);
+        self.short |= !is_mark && is_one && placed.width() == 1 && !ends_in(Ending::Died);
+        self.several |= !is_mark && !is_one;
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
         let lines = [
+            (self.taken, "▾ main takes a result from an iterator"),
             (self.died, "✗ the process died in the task"),
             (self.unknown, "╌ no end was recorded"),
+            (self.short, "┃ one, too short for its name"),
             (self.several, "▒ several, too short to tell apart"),
         ];
         lines.into_iter().filter(|(is_used, _)| *is_used).map(|(_, line)| line.to_owned())
@@ -230,6 +237,7 @@ worker 2   4713 │  ├─2─────────────────�
                 └┴──────────┴─────────┴──────────┴──────────┴─────────
                  0          20 ms     40 ms      60 ms      80 ms
 worker 1 was 4712, then 4790
+▾ main takes a result from an iterator
 ✗ the process died in the task
 ╌ no end was recorded
 ";
@@ -247,6 +255,7 @@ worker 1 was 4712, then 4790
 worker 1 4712 │├─long────────────────┤┃▒▒199×▒▒▒├─end──────┤
               └┴────────┴────────┴────────┴────────┴───────┴
                0        0.2 s    0.4 s    0.6 s    0.8 s
+┃ one, too short for its name
 ▒ several, too short to tell apart
 ";
         assert_eq!("\n".to_owned() + &timeline(&events, 60), picture);
