@@ -26,14 +26,7 @@ thread_local! {
 }
 
 /// Counts a thread until it ends, by a panic too, or until it cannot be started.
-struct Busy(Arc<Crew>);
-
-impl Busy {
-    fn new(crew: &Arc<Crew>) -> Self {
-        *lock(&crew.busy) += 1;
-        Busy(crew.clone())
-    }
-}
+pub(crate) struct Busy(Arc<Crew>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -52,7 +45,7 @@ impl Crew {
         name: String,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        let busy = Busy::new(self);
+        let busy = self.at_work();
         let thread = thread::Builder::new().name(name).stack_size(STACK);
         let thread = thread.spawn(move || {
             MINE.set(Arc::as_ptr(&busy.0));
@@ -61,6 +54,12 @@ impl Crew {
         })?;
         lock(&self.threads).push(thread);
         Ok(())
+    }
+
+    /// Who joins the crew waits for the caller, too, until this is dropped: it is about to start some.
+    pub(crate) fn at_work(self: &Arc<Self>) -> Busy {
+        *lock(&self.busy) += 1;
+        Busy(self.clone())
     }
 
     /// Whether the caller is one of them.
@@ -82,8 +81,9 @@ impl Crew {
             };
         }
         let all = *busy == 0;
-        drop(busy);
+        // While nobody can start one: that one would be waited for without a deadline.
         let mut threads = lock(&self.threads);
+        drop(busy);
         let ended = threads.extract_if(.., |thread| all || thread.is_finished());
         ended.for_each(|thread| _ = thread.join());
     }

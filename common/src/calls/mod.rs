@@ -138,6 +138,9 @@ impl Calls {
     /// Runs `function` on one argument and waits for its result: five in a row are one after
     /// another. Python's `apply`. For several arguments give a closure that takes a tuple.
     ///
+    /// The result may be decoded on the caller's stack. If it is nested tens of thousands of levels deep and this
+    /// thread has a stack of 2 MiB, use [`apply_async`](Calls::apply_async).
+    ///
     /// ```
     /// # let pool = common::Pool::new(1)?;
     /// assert_eq!(pool.apply(|(x, y): (u32, u32)| x * y, (6, 7))?, 42);

@@ -93,6 +93,10 @@ use supervisor::Supervisor;
 /// supervisor, before it does without.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// So many callbacks of calls that wait run at once when the pool ends. Each thread takes 64 MiB of addresses, and two
+/// of the mappings of which a process mostly has 65,530.
+const CALLBACKS: usize = 256;
+
 /// A pool of worker processes. Python's `multiprocessing.Pool`.
 ///
 /// Functions are given as `fn` pointers: a worker is a fork of this program from before the call, so
@@ -211,17 +215,22 @@ impl Shared {
 
     /// Ends it all, without waiting: everybody who waits for an answer is told `cause`.
     fn end(&self, cause: Error) {
+        let busy = self.crew.at_work();
         let Some(tasks) = self.queue.end(cause.clone()) else { return };
         // First: a handler that wakes must not have its worker killed without a grace.
         self.supervisor.dismiss();
         self.wake_all();
-        for call in fail_all(tasks, &cause) {
-            // A callback may take its time, or wait for another one. If there is no thread to be had, the
-            // tasks are dropped here, and say so.
-            let cause = cause.clone();
-            let answer = move || call.into_iter().for_each(|task| task.fail(&cause));
-            let _ = self.crew.spawn("callback at the end of a pool".to_owned(), answer);
+        // A callback may take its time, or wait for another one.
+        let (sender, calls) = crossbeam_channel::unbounded();
+        fail_all(tasks, &cause).into_iter().for_each(|call| _ = sender.send(call));
+        drop(sender);
+        for _ in 0..calls.len().min(CALLBACKS) {
+            let (calls, cause) = (calls.clone(), cause.clone());
+            let answer = move || calls.iter().flatten().for_each(|task| task.fail(&cause));
+            let _ = self.crew.spawn("callbacks at the end of a pool".to_owned(), answer);
         }
+        // If there is no thread to be had, the tasks are dropped here, and say so.
+        drop((busy, calls));
     }
 }
 

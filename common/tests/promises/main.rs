@@ -57,6 +57,7 @@ fn main() {
         promise_3::a_result_that_nobody_takes_and_that_panics_when_it_is_dropped_harms_no_other_call,
         promise_3::a_callback_of_a_task_that_waits_may_wait_for_one_that_runs,
         promise_3::callbacks_of_tasks_that_wait_may_wait_for_each_other,
+        promise_3::callbacks_of_a_hundred_thousand_tasks_that_wait_are_all_run,
         promise_3::a_callback_of_a_task_that_waits_does_not_keep_the_pool_from_ending,
         promise_3::a_callback_of_a_task_that_waits_is_run_although_there_is_no_thread_for_it,
         promise_3::a_stopped_supervisor_does_not_keep_the_pool_from_ending,

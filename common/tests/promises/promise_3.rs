@@ -218,7 +218,7 @@ fn keep_busy(pool: &Pool) -> AsyncResult<()> {
     running
 }
 
-/// Each has a thread of its own at the end, and calls without a callback are told before.
+/// They run at once at the end, and calls without a callback are told before.
 pub fn callbacks_of_tasks_that_wait_may_wait_for_each_other() {
     for who_ends_it in ["terminate", "the supervisor's death"] {
         set_up(&[&BUSY]);
@@ -251,6 +251,25 @@ pub fn callbacks_of_tasks_that_wait_may_wait_for_each_other() {
         };
         assert_eq!([waits.get(), tells.get()], [Err(cause.clone()), Err(cause)]);
     }
+}
+
+/// More than a process can have threads: they would take all its mappings, and starting one would end the program.
+pub fn callbacks_of_a_hundred_thousand_tasks_that_wait_are_all_run() {
+    const CALLS: u32 = 100_000;
+    set_up(&[&BUSY]);
+    let pool = Pool::new(1).unwrap();
+    let _running = keep_busy(&pool);
+    let (tell, told) = mpsc::channel();
+    for x in 0..CALLS {
+        let tell = tell.clone();
+        let callback = move |answer: &Result<u32, Error>| tell.send((x, answer.clone())).unwrap();
+        drop(pool.apply_async_with(|x: u32| x, x, callback).unwrap());
+    }
+    drop(tell);
+    pool.terminate();
+    let mut told: Vec<_> = told.iter().collect();
+    told.sort_by_key(|(x, _)| *x);
+    assert!(told.into_iter().eq((0..CALLS).map(|x| (x, Err(Error::Terminated)))));
 }
 
 /// Whoever ends the pool runs it then.
