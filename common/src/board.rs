@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::errno::Errno;
-
 use crate::os::SharedWords;
 
 /// So many notes may be posted at once.
@@ -42,6 +40,8 @@ enum State {
 
 /// Bits for who it is.
 const WHO: u32 = 16;
+/// So many forks can be told apart.
+pub(crate) const FORKS: usize = 1 << WHO;
 /// Bits for all that is beside the number: so the oldest note is the smallest of their words.
 const STATE: u32 = WHO + 3;
 
@@ -89,11 +89,13 @@ impl Board {
     ///
     /// # Errors
     ///
-    /// ENOMEM; EINVAL for more forks than it can tell apart.
+    /// ENOMEM.
+    ///
+    /// # Panics
+    ///
+    /// If they are more than [`FORKS`].
     pub(crate) fn new(forks: usize) -> nix::Result<Self> {
-        if forks > 1 << WHO {
-            return Err(Errno::EINVAL);
-        }
+        assert!(forks <= FORKS, "a board for {forks}");
         let states = SharedWords::new(PLACES + forks)?;
         Ok(Board { states, notes: SharedWords::new(PLACES * WORDS)? })
     }

@@ -39,7 +39,8 @@ impl Crew {
     /// Starts one more thread. If there is none to be had, `work` is dropped.
     ///
     /// It has more stack than a main thread mostly has (8 MiB). What a worker could encode on its own stack, this
-    /// thread can decode. An overflow there would cost the worker, here the program.
+    /// thread can decode, unless its type takes eight times as much for that. An overflow there costs the worker,
+    /// here the program.
     pub(crate) fn spawn(
         self: &Arc<Self>,
         name: String,

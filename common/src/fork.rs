@@ -9,7 +9,8 @@
 //! * Descriptors that belong to the parent alone are [`PrivateFd`]s. The child closes them
 //!   all but those it is given, whoever made them and however recently: a list under one
 //!   lock, which the fork holds.
-//! * Signals have their default handlers and an empty mask; stdin is empty.
+//! * Signals have their default handlers and an empty mask; stdin is empty, but for what the parent had
+//!   read ahead.
 //! * Nothing unwinds past the fork: the child's outermost frame catches, and leaves by `_exit`.
 
 use std::io::{self, Write};
@@ -132,13 +133,19 @@ fn reset_signals(interrupt: Interrupt) {
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     if interrupt == Interrupt::IsIgnored {
-        ignore(Signal::SIGINT);
+        // By a handler, which is set back at an exec: Ctrl-C ends what a task has started by `Command`.
+        let handler = SigHandler::Handler(do_nothing);
+        let nothing = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler does nothing.
+        let _ = unsafe { nix::sys::signal::sigaction(Signal::SIGINT, &nothing) };
     }
     ignore(Signal::SIGPIPE);
     let _ = SigSet::empty().thread_set_mask();
 }
 
-/// Ignores a signal in this process.
+extern "C" fn do_nothing(_: libc::c_int) {}
+
+/// Ignores a signal in this process, and in the programs that it starts.
 pub(crate) fn ignore(signal: Signal) {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     // SAFETY: ignoring runs no code of this program.

@@ -31,15 +31,17 @@ pub(crate) fn install() {
     });
 }
 
-/// Whether this thread's panics are noted, not printed, from now on.
+/// Whether this thread's panics are noted, not printed, from now on. What was noted before is forgotten.
 pub(crate) fn set_in_worker(in_worker: bool) {
     IN_WORKER.set(in_worker);
+    LOCATION.take();
 }
 
-/// Where the panic was that this thread has just caught: `file:line:column`.
+/// Where the panic was that this thread has just caught: `file:line:column`. If the program has put a hook in
+/// the place of ours, or goes on with a panic by `resume_unwind`, which calls no hook, it is not known.
 pub(crate) fn location() -> String {
     match LOCATION.take() {
-        empty if empty.is_empty() => String::from("a place that the program's own hook kept"),
+        empty if empty.is_empty() => String::from("a place that is not known"),
         location => location,
     }
 }

@@ -59,7 +59,8 @@ impl<F: FnOnce() -> T, T> Process<F> {
     /// Forks. The child runs the closure and exits: with 0 when it returns, with 1 when it
     /// panics (the message is on stderr), with `n` when it calls `std::process::exit(n)`.
     /// Its stdin is empty, but for what this program had read ahead: that is in a buffer, whose lock
-    /// another thread may hold.
+    /// another thread may hold. If this thread holds the lock of stdout or stderr, no other thread of the child
+    /// can ever write there.
     ///
     /// ```
     /// use common::{ExitStatus, Process};

@@ -22,7 +22,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     mem,
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::process::ExitStatusExt},
     process::Command,
     sync::{
         Mutex,
@@ -58,6 +58,7 @@ fn main() {
         rule_02_what_was_printed_before_the_fork_is_out_before_it,
         rule_03_copies_of_handles_end_nothing,
         rule_04_signals_are_back_to_their_defaults,
+        rule_04_what_a_task_starts_is_ended_by_ctrl_c_like_any_program,
         rule_04_real_time_signals_are_back_to_their_defaults,
         rule_05_a_second_return_is_not_taken_for_a_result,
         rule_06_generators_are_seeded_anew,
@@ -210,8 +211,8 @@ fn rule_04_signals_are_back_to_their_defaults() {
     let ignored = bit(Signal::SIGPIPE);
     let of_a_worker = [
         (String::from("SigBlk"), 0),
-        (String::from("SigIgn"), ignored | bit(Signal::SIGINT)),
-        (String::from("SigCgt"), rust),
+        (String::from("SigIgn"), ignored),
+        (String::from("SigCgt"), rust | bit(Signal::SIGINT)), // by a handler that does nothing
     ];
     let pool = Pool::new(1).unwrap();
     assert_eq!(pool.apply(state, ()).unwrap(), of_a_worker);
@@ -226,6 +227,17 @@ fn rule_04_signals_are_back_to_their_defaults() {
         );
     });
     assert_eq!(process.start().unwrap().join().unwrap(), ExitStatus::Exited(0));
+}
+
+/// What is ignored stays ignored across an exec, what has a handler does not.
+fn rule_04_what_a_task_starts_is_ended_by_ctrl_c_like_any_program() {
+    set_up(&[]);
+    let pool = Pool::new(1).unwrap();
+    let start = |()| {
+        let program = Command::new("sh").args(["-c", "kill -INT $$; exit 0"]).status().unwrap();
+        (program.signal(), program.code())
+    };
+    assert_eq!(pool.apply(start, ()), Ok((Some(libc::SIGINT), None)));
 }
 
 fn rule_04_real_time_signals_are_back_to_their_defaults() {

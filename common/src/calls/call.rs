@@ -11,7 +11,7 @@ use super::Task;
 use super::codec::{Data, append_failure, append_item, caught, take_item};
 use crate::fork::{ForkMark, exit_now};
 use crate::parcel::Writer;
-use crate::random;
+use crate::{panics, random};
 
 /// A function of the program, and the code that feeds it from bytes.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -104,6 +104,7 @@ impl Items<'_> {
     fn each<A: Data, R: Data>(mut self, function: impl Fn(A) -> R) {
         for index in 0..self.header.count {
             random::enter(self.stream, &[self.header.job, self.header.first + index as u64]);
+            panics::set_in_worker(true); // a panic that an earlier task has caught is not this one's
             let before = self.results.len();
             // Decoding and encoding may run the program's code too, so they are inside.
             let outcome = catch_unwind(AssertUnwindSafe(|| {

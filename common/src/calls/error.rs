@@ -65,7 +65,16 @@ pub enum Error {
     /// A number of something that must be at least 1 is 0.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
-    /// An argument or a result that could not be turned into bytes or back.
+    /// A number of something is larger than can be.
+    #[error("{0} must be at most {1}")]
+    TooMany(
+        /// What there would be too many of.
+        &'static str,
+        /// So many there can be.
+        usize,
+    ),
+    /// An argument or a result that could not be turned into bytes or back, or for whose bytes there was no room:
+    /// more than 64 KiB are in a file in memory, with a descriptor of this process until the task is done.
     #[error("{tasks}: {message}")]
     Codec {
         /// Which tasks.

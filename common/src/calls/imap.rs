@@ -81,8 +81,10 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
         {
             let chunk: Vec<A> = input.take(chunksize).collect();
             let count = chunk.len();
+            if count < chunksize {
+                self.input = None; // it has said that it ends; asked again it may go on
+            }
             if count == 0 {
-                self.input = None;
                 return;
             }
             let (index, sender) = (self.sent, self.sender.clone());
@@ -98,12 +100,12 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
                     let _ = sender.send((index, answers)); // the iterator may be gone
                 }),
             });
-            let sent = job.and_then(|job| self.calls.shared.submit(Arc::new(job), true));
+            let sent = job.and_then(|job| {
+                let sent = self.calls.shared.submit(Arc::new(job), true);
+                sent.inspect_err(|_| self.input = None) // the pool takes no more
+            });
             if let Err(error) = sent {
                 let _ = self.sender.send((index, vec_of(&error, count)));
-                if !matches!(error, Error::Codec { .. }) {
-                    self.input = None; // the pool takes no more
-                }
             }
             self.sent += 1;
             self.items += count;
@@ -139,14 +141,15 @@ impl<A: Data, R: Data, I: Iterator<Item = A>> Imap<R, I> {
         if let Some(result) = self.hand_out() {
             return Some(result);
         }
+        if let Err(error) = self.calls.shared.check_process() {
+            let is_over = self.input.is_none() && self.taken == self.sent;
+            (self.input, self.taken) = (None, self.sent); // nothing comes to this process
+            return (!is_over).then_some(Err(error));
+        }
         // The last chunk is read to its end: the input may go on.
         self.fill();
         if self.taken == self.sent {
             return None;
-        }
-        if let Err(error) = self.calls.shared.check_process() {
-            (self.input, self.taken) = (None, self.sent); // nothing comes to this process
-            return Some(Err(error));
         }
         let (index, chunk) = loop {
             if self.in_order

@@ -67,7 +67,8 @@ impl Handler {
     // ANCHOR: serve
     fn serve(mut self, shared: &Shared) -> Result<()> {
         loop {
-            let (slot, pidfd) = (self.slot, self.hire(shared)?);
+            let Some(pidfd) = self.hire(shared)? else { return Ok(()) };
+            let slot = self.slot;
             self = match shared.queue.next(self) {
                 Next::Work(mut handler, task) => {
                     handler.attend(task, shared)?;
@@ -104,12 +105,13 @@ impl Handler {
     }
 
     /// Sees to it that there is a worker and that it has started: its pidfd. If not, pauses before the
-    /// next try, or gives up.
-    fn hire(&mut self, shared: &Shared) -> Result<Arc<PrivateFd>> {
+    /// next try, or gives up. `None` if it would have nothing to do.
+    fn hire(&mut self, shared: &Shared) -> Result<Option<Arc<PrivateFd>>> {
         loop {
             let hired = match &self.worker {
-                Some(worker) if self.started => return Ok(worker.pidfd.clone()),
+                Some(worker) if self.started => return Ok(Some(worker.pidfd.clone())),
                 Some(_) => self.hear_hello(shared),
+                None if shared.queue.is_finished() => return Ok(None),
                 None => self.fork(shared),
             };
             match hired {

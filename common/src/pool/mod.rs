@@ -78,7 +78,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use crate::board::Board;
+use crate::board::{self, Board};
 pub use crate::calls::{AsyncResult, Calls, Data, Error, Imap, Result, Tasks};
 use crate::calls::{Job, fail_all};
 
@@ -105,6 +105,9 @@ const CALLBACKS: usize = 256;
 ///
 /// A pool may be used from several threads at once. Dropping it terminates it, as leaving
 /// Python's `with` block does.
+///
+/// A task's stdin is empty, but for what this program had read ahead when it made the pool. If the thread that
+/// makes it holds the lock of stdout or stderr, a thread that a task starts can never write there.
 ///
 /// ```
 /// use common::pool::Pool;
@@ -274,12 +277,15 @@ impl PoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Zero`] for no workers or no tasks for each; [`Error::System`] if there is no
-    /// process, descriptor or memory to be had. Nothing is left behind then.
+    /// [`Error::Zero`] for no workers or no tasks for each; [`Error::TooMany`] for more than 65,536 workers;
+    /// [`Error::System`] if there is no process, descriptor or memory to be had. Nothing is left behind then.
     pub fn build(self) -> Result<Pool> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         let at_least_one = |n, what| NonZeroUsize::new(n).ok_or(Error::Zero(what));
         let workers = at_least_one(self.workers, "the number of workers")?;
+        if self.workers > board::FORKS {
+            return Err(Error::TooMany("the number of workers", board::FORKS));
+        }
         let max_tasks = self.max_tasks.map(|n| at_least_one(n, "maxtasksperchild")).transpose()?;
         let system = |what| move |errno| Error::System(what, errno);
         panics::install();

@@ -196,6 +196,12 @@ impl Queue {
         !state.returned.is_empty() || self.board.has_notes() || state.front().is_some()
     }
 
+    /// Whether all is done, and nothing more can come.
+    pub(super) fn is_finished(&self) -> bool {
+        let mut state = self.lock();
+        state.phase == Phase::Joining && !self.waits(&mut state)
+    }
+
     /// What a handler with a worker is to do.
     pub(super) fn next(&self, handler: Handler) -> Next {
         let mut state = self.lock();

@@ -132,7 +132,7 @@ impl Supervisor {
 /// The supervisor's whole life.
 fn serve(control: &PrivateFd, parent: &PrivateFd, board: &Board, initializer: Option<&dyn Fn()>) {
     // What ends the program reaches the whole group; the parent decides.
-    [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().for_each(ignore);
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().for_each(ignore);
     let me = Pid::this();
     let mut workers: Vec<(Pid, PrivateFd)> = Vec::new();
     loop {

@@ -115,6 +115,17 @@ pub fn whatever_a_task_panics_with_its_worker_lives_on() {
     assert_eq!(pool.pids(), workers);
 }
 
+pub fn the_place_of_a_panic_that_was_caught_is_told_of_no_other_task() {
+    set_up(&[]);
+    let pool = Pool::new(1).unwrap();
+    let catches = |()| panic::catch_unwind(|| panic!("caught")).is_err();
+    assert_eq!(pool.apply(catches, ()), Ok(true));
+    let resumes = |()| -> () { panic::resume_unwind(Box::new("resumed")) };
+    let error = pool.apply(resumes, ()).unwrap_err();
+    let Error::Panicked { message, location, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((message.as_str(), location.as_str()), ("resumed", "a place that is not known"));
+}
+
 #[derive(Debug, PartialEq)]
 enum Unspeakable {
     Fine,

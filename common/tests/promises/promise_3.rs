@@ -724,6 +724,26 @@ pub fn close_and_join_finish_the_outstanding_work() {
     before.is_back();
 }
 
+pub fn join_forks_no_worker_that_would_have_nothing_to_do() {
+    static STARTED: Counter = Counter::new();
+    static GATE: Gate = Gate::new();
+    set_up(&[&STARTED]);
+    GATE.set_up();
+    let pool = Pool::builder(2).maxtasksperchild(1).initializer(|| _ = STARTED.increment());
+    let pool = pool.build().unwrap();
+    STARTED.wait_for(2);
+    let result = pool.apply_async(|()| GATE.wait(), ()).unwrap();
+    pool.close();
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| pool.join());
+        eventually("the idle worker is done with", || pool.pids().len() == 1);
+        GATE.open(); // the other one has done its task now, and is not replaced
+        assert_eq!(joining.join().unwrap(), Ok(()));
+    });
+    assert_eq!(result.get(), Ok(()));
+    assert_eq!(STARTED.get(), 2);
+}
+
 pub fn join_finishes_the_work_although_workers_die() {
     static RUN: [Counter; 60] = [const { Counter::new() }; 60];
     static GATE: Gate = Gate::new();

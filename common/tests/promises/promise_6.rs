@@ -146,6 +146,22 @@ pub fn many_tasks_that_wait_cost_little_memory() {
     everyone_works(&pool);
 }
 
+/// An iterator that has given `None` may go on when it is asked again: `map_while` does, and so does a terminal.
+pub fn an_input_that_has_said_that_it_ends_is_not_asked_again() {
+    set_up(&[]);
+    let pool = Pool::new(2).unwrap();
+    let input = || (0..20).map_while(|x: u32| (x != 4).then_some(x));
+    for chunksize in 1..=5 {
+        let calls = pool.chunksize(chunksize);
+        let expected: Vec<_> = (0..4).map(Ok).collect();
+        assert_eq!(calls.imap(|x| x, input()).unwrap().collect::<Vec<_>>(), expected);
+        let mut unordered: Vec<_> =
+            calls.imap_unordered(|x| x, input()).unwrap().map(Result::unwrap).collect();
+        unordered.sort();
+        assert_eq!(unordered, [0, 1, 2, 3]);
+    }
+}
+
 pub fn an_endless_input_is_read_no_further_than_the_bound() {
     set_up(&[]);
     let pool = Pool::new(2).unwrap();

@@ -457,6 +457,7 @@ pub fn numbers_that_make_no_sense_are_errors_and_nothing_runs() {
         x
     };
     assert!(matches!(Pool::new(0).map(drop), Err(Error::Zero(_))));
+    assert!(matches!(Pool::new(usize::MAX).map(drop), Err(Error::TooMany(_, 65_536))));
     assert!(matches!(Pool::builder(1).maxtasksperchild(0).build().map(drop), Err(Error::Zero(_))));
     let pool = Pool::new(1).unwrap();
     assert!(matches!(pool.chunksize(0).map(run, 0..3), Err(Error::Zero(_))));
