@@ -102,6 +102,12 @@ impl Ends {
         if let Some(place) = timeout {
             words.remove(place);
         }
+        if words.contains(&TIMEOUT) {
+            return Err(format!("{text}: timeout is named twice"));
+        }
+        if words.is_empty() {
+            return Err(format!("{text}: name the tasks, too, such as 2,1,timeout,4,3,5"));
+        }
         let ends = Ends::from_words(text, &words, "2,1,timeout,4,3,5")?;
         if timeout == Some(ends.tasks()) {
             return Err(format!("{text}: no timeout after the last end: main has the results"));
@@ -386,10 +392,14 @@ mod tests {
         assert_eq!(Ends::or_timeout("2,1"), ends(&[2, 1], 2));
         let late = "2,1,timeout: no timeout after the last end: main has the results";
         assert_eq!(Ends::or_timeout("2,1,timeout"), Err(late.to_owned()));
-        for text in ["timeout", "1,timeout,timeout", "1,time"] {
-            let error = Ends::or_timeout(text).unwrap_err();
-            assert!(error.starts_with("must be numbers with commas"), "{text}: {error}");
+        for (text, why) in [
+            ("timeout", "name the tasks, too, such as 2,1,timeout,4,3,5"),
+            ("1,timeout,timeout", "timeout is named twice"),
+        ] {
+            assert_eq!(Ends::or_timeout(text), Err(format!("{text}: {why}")));
         }
+        let error = Ends::or_timeout("1,time").unwrap_err();
+        assert!(error.starts_with("must be numbers with commas"), "{error}");
         assert_eq!(
             Ends::or_timeout("1,timeout,1"),
             Err("1,timeout,1: 1 is named twice".to_owned())

@@ -23,6 +23,7 @@ fn main() {
         what_follows_a_possible_beginning_is_possible_or_has_a_reason,
         imap_unordered_is_checked_however_late_main_reads,
         before_is_what_the_orders_say,
+        so_many_of_is_impossible_and_one_less_happens,
         can_finish_knows_the_orders_of_the_ends,
         patience_ends_where_it_is_to_end_and_only_in_a_get_with_a_timeout,
         every_impossible_order_has_its_reason,
@@ -855,6 +856,34 @@ fn before_is_what_the_orders_say() {
     }
 }
 
+/// "start 5 before three of end 1, end 2, end 3 and end 4": there are three in no order, and two in some.
+fn so_many_of_is_impossible_and_one_less_happens() {
+    let mut sentences = 0;
+    for contract in [Contract::map(4, 2), Contract::map(4, 3), Contract::map(5, 3)] {
+        let orders = contract.orders();
+        for sentence in contract.impossible() {
+            let of_many = |(event, rest)| {
+                let number = |(n, word): (usize, &str)| {
+                    Some((n, str::strip_prefix(rest, word)?.strip_prefix(" of ")?))
+                };
+                let (n, of) = (2..).zip(["two", "three", "four"]).find_map(number)?;
+                Some((str::parse::<Event>(event).unwrap(), n, of.replace(" and ", ", ")))
+            };
+            let Some((event, n, of)) = sentence.split_once(" before ").and_then(of_many) else {
+                continue;
+            };
+            let of = Vec::from_iter(of.split(", ").map(|event| event.parse::<Event>().unwrap()));
+            let later = |order: &Vec<Event>| {
+                let after = order.iter().skip_while(|other| **other != event);
+                after.filter(|other| of.contains(other)).count()
+            };
+            assert_eq!(orders.iter().map(later).max(), Some(n - 1), "{contract}: {sentence}");
+            sentences += 1;
+        }
+    }
+    assert_eq!(sentences, 2, "start 4 on two workers, start 5 on three");
+}
+
 fn can_finish_knows_the_orders_of_the_ends() {
     let others = [
         Contract::map(4, 1),
@@ -1050,7 +1079,12 @@ fn every_impossible_finish_has_its_reason() {
         (
             Contract::imap(4, 4).buffersize(2),
             vec![2, 3, 1, 4],
-            "with buffersize 2 3 cannot finish second: imap takes it from its input only when main has read 1 result",
+            "3 cannot finish second: with buffersize 2 imap takes it from its input only when main has read 1 result",
+        ),
+        (
+            Contract::imap(4, 1).buffersize(2),
+            vec![1, 2, 4, 3],
+            "with one worker 4 cannot finish third: it starts only when 1, 2 and 3 have finished",
         ),
     ] {
         assert_eq!(contract.can_finish(&order).unwrap_err().reason, reason);

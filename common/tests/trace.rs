@@ -6,7 +6,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Output, Stdio, id},
+    process::{Command, ExitCode, Output, Stdio, abort, id},
     thread,
 };
 
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         nothing_is_lost_or_torn_when_processes_record_at_once,
         a_killed_process_loses_nothing_but_its_last_record,
         a_task_that_is_killed_has_no_end,
+        a_worker_that_dies_in_its_task_is_recorded,
         a_task_that_panics_has_an_end,
         joins_are_recorded,
         the_workload_records_its_tasks,
@@ -151,6 +152,21 @@ fn a_task_that_is_killed_has_no_end() {
     trace::died(Role::Process(1), process.pid());
     assert_eq!(kinds(process.pid()), [Kind::Start, Kind::Died]);
     assert!(trace::timeline(&trace::events(), 80).contains("✗ the process died"));
+}
+
+fn a_worker_that_dies_in_its_task_is_recorded() {
+    trace::enable().unwrap();
+    let pool = Pool::new(1).unwrap();
+    let pid = pool.pids()[0];
+    let dies = |x: u32| {
+        trace::task(x, || {
+            if x == 1 {
+                abort()
+            }
+        })
+    };
+    assert!(pool.apply(dies, 1).is_err());
+    assert_eq!(kinds(pid), [Kind::Start, Kind::Died]);
 }
 
 fn a_task_that_panics_has_an_end() {

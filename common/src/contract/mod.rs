@@ -432,7 +432,7 @@ impl Contract {
                 break;
             }
             let Some(after) = self.step(&state, Event::End(task)) else {
-                let reason = self.why_not_finish(&ends[..position], task);
+                let reason = self.why_not_finish(&ends[..position], state.step, task);
                 return Err(Impossible { position, reason });
             };
             order.push(Event::End(task));

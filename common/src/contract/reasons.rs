@@ -209,8 +209,8 @@ impl Contract {
         }
     }
 
-    /// Why `task` cannot be the next to end after `finished`.
-    pub(super) fn why_not_finish(&self, finished: &[usize], task: usize) -> String {
+    /// Why `task` cannot be the next to end after `finished`, when main has come as far as `step`.
+    pub(super) fn why_not_finish(&self, finished: &[usize], step: usize, task: usize) -> String {
         let place = ordinal(finished.len() + 1);
         let chunk = self.chunk_of(task);
         let first = *self.tasks_of(chunk).start();
@@ -220,24 +220,23 @@ impl Contract {
             );
         }
         let sent_in = self.sent_in(chunk);
+        if let Some(items) = self.buffersize
+            && sent_in > step
+        {
+            let results = count(sent_in, "result");
+            return format!(
+                "{task} cannot finish {place}: with buffersize {items} imap takes it from its input only when main has read {results}"
+            );
+        }
         for step in &self.steps[..sent_in] {
-            match (self.buffersize, step) {
-                (Some(items), _) => {
-                    let results = count(sent_in, "result");
-                    return format!(
-                        "with buffersize {items} {task} cannot finish {place}: imap takes it from its input only when main has read {results}"
-                    );
-                }
-                (None, Step::Waits(event, tasks))
-                    if tasks.clone().any(|other| !finished.contains(&other)) =>
-                {
-                    let waits = if matches!(event, Event::Waited(_)) { "wait" } else { self.call };
-                    let others = list(&tasks.clone().collect::<Vec<_>>(), "and");
-                    return format!(
-                        "{task} cannot finish {place}: {waits} waits for {others} before main makes the call for {task}"
-                    );
-                }
-                _ => {}
+            if let Step::Waits(event, tasks) = step
+                && tasks.clone().any(|other| !finished.contains(&other))
+            {
+                let waits = if matches!(event, Event::Waited(_)) { "wait" } else { self.call };
+                let others = list(&tasks.clone().collect::<Vec<_>>(), "and");
+                return format!(
+                    "{task} cannot finish {place}: {waits} waits for {others} before main makes the call for {task}"
+                );
             }
         }
         let workers = match self.workers {

@@ -398,7 +398,7 @@ impl Rule {
                     (n, all) if n == all => format!("{event} before {}", list(of, "or")),
                     (1, 2) => format!("{event} before both {others}"),
                     (1, _) => format!("{event} before all of {others}"),
-                    (n, _) => format!("{event} before {} of {others}", number(n)),
+                    (n, all) => format!("{event} before {} of {others}", number(all - n + 1)),
                 }
             }
             Rule::NoneAfter(event, others) => format!("{} after {event}", list(others, "or")),

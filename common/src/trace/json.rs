@@ -64,7 +64,9 @@ pub fn trace_json(events: &[Event]) -> String {
             }));
         }
     }
-    json!({"traceEvents": all, "displayTimeUnit": "ms", "events": events}).to_string()
+    // In this order: some versions of Perfetto stop at the first member that they do not know.
+    let (all, events) = (json!(all), json!(events));
+    format!(r#"{{"displayTimeUnit":"ms","traceEvents":{all},"events":{events}}}"#)
 }
 
 fn complete(item: &Item, track: usize, lane: &Lane) -> Value {

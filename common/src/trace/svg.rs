@@ -103,6 +103,9 @@ pub fn describe(events: &[Event]) -> String {
 /// `3 from 0 ns to 50.0 ms`
 fn span(item: &Item) -> String {
     let (label, start, end) = (&item.label, readable(item.start), readable(item.end));
+    if item.what == What::Yield {
+        return format!("takes {label} at {start}");
+    }
     if item.what.is_mark() {
         return format!("{label} at {start}");
     }
@@ -204,11 +207,13 @@ impl Picture {
             BOX - 1
         ));
         if item.what.ending() == Ending::Died {
-            let (x, y) = (end.max(self.left + 4) - 4, y + BOX / 2 - 4);
+            // Inside the box: behind it another one's label may begin.
+            let size = placed.width().clamp(4, 8);
+            let (x, y) = (end.max(self.left + size) - size, y + (BOX - size) / 2);
             self.line(format_args!(
-                r#"<path d="M{x} {y}l8 8m0 -8l-8 8" stroke="{RED}" stroke-width="2"/>"#
+                r#"<path d="M{x} {y}l{size} {size}m0 -{size}l-{size} {size}" stroke="{RED}" stroke-width="2"/>"#
             ));
-            room = room.saturating_sub(4);
+            room = room.saturating_sub(8);
         }
         let label = match placed.items.len() {
             1 => item.label.clone(),
@@ -476,7 +481,7 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "<desc>main (4710): imap from 0 ns to 99.0 ms, 2 at 61.0 ms, 3 at 91.0 ms, enough at 92.0 ms. \
+                "<desc>main (4710): imap from 0 ns to 99.0 ms, takes 2 at 61.0 ms, takes 3 at 91.0 ms, enough at 92.0 ms. \
                  worker 1 (4712): 1 from 2.00 ms until its process died at 40.0 ms. \
                  worker 1 (4790): 3 from 50.0 ms to 90.0 ms. \
                  worker 2 (4713): 2 from 3.00 ms to 60.0 ms, 4 from 93.0 ms, no end recorded.</desc>"

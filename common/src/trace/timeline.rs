@@ -180,6 +180,7 @@ fn axis(length: u64, room: usize) -> [String; 2] {
 #[derive(Default)]
 struct Legend {
     taken: bool,
+    marked: bool,
     died: bool,
     unknown: bool,
     short: bool,
@@ -188,18 +189,25 @@ struct Legend {
 
 impl Legend {
     fn note(&mut self, placed: &Placed<'_>) {
-        let ends_in = |ending| placed.items.iter().any(|item| item.what.ending() == ending);
-        let (is_mark, is_one) = (placed.items[0].what.is_mark(), placed.items.len() == 1);
-        self.taken |= placed.items[0].what == What::Yield;
-        self.died |= ends_in(Ending::Died);
-        self.unknown |= ends_in(Ending::Unknown);
-        self.short |= !is_mark && is_one && placed.width() == 1 && !ends_in(Ending::Died);
-        self.several |= !is_mark && !is_one;
+        let what = placed.items[0].what;
+        if what.is_mark() {
+            self.taken |= what == What::Yield;
+            self.marked |= what != What::Yield;
+        } else if placed.items.len() > 1 {
+            self.several = true;
+        } else if what.ending() == Ending::Died {
+            self.died = true;
+        } else if placed.width() == 1 {
+            self.short = true;
+        } else {
+            self.unknown |= what.ending() == Ending::Unknown;
+        }
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
         let lines = [
-            (self.taken, "▾ main takes a result from an iterator"),
+            (self.taken, "▾ a result is taken from an iterator, with its place in the input"),
+            (self.marked, "◆ something that the program has noted"),
             (self.died, "✗ the process died in the task"),
             (self.unknown, "╌ no end was recorded"),
             (self.short, "┃ one, too short for its name"),
@@ -237,7 +245,8 @@ worker 2   4713 │  ├─2─────────────────�
                 └┴──────────┴─────────┴──────────┴──────────┴─────────
                  0          20 ms     40 ms      60 ms      80 ms
 worker 1 was 4712, then 4790
-▾ main takes a result from an iterator
+▾ a result is taken from an iterator, with its place in the input
+◆ something that the program has noted
 ✗ the process died in the task
 ╌ no end was recorded
 ";
