@@ -63,6 +63,6 @@ with Pool(workers) as pool:
     time.sleep(0.3)
     in_scope = pids()
     pool.terminate()
-print("terminate ends all tasks of the pool and the pool; there is nothing to end one task")
+print("terminate ends the pool, with all its tasks; there is nothing to end one task")
 print("after it:", states(in_scope))
 # ANCHOR_END: terminate

@@ -38,15 +38,20 @@ multiprocessing.set_start_method("fork")
 
 def parse(about, size, workers, calls=()):
     """Read the flags and make them hold. With `--finish` the lesson is these calls of `finish.py`."""
-    parser = argparse.ArgumentParser(description=about, allow_abbrev=False)
+    parser = Parser(description=about, allow_abbrev=False)
     number = dict(type=at_least_one, metavar="N")
     parser.add_argument("--size", default=size, **number, help="rows and columns [%(default)s]")
     parser.add_argument("--workers", default=workers, **number, help="processes [%(default)s]")
-    parser.add_argument("--seed", type=int, metavar="N", help="the same random numbers each time")
+    parser.add_argument("--seed", type=whole, metavar="N", help="the same random numbers each time")
     parser.add_argument("--trace", metavar="FILE", help="who did what when, for ui.perfetto.dev")
     if calls:
         parser.add_argument("--finish", type=numbers, metavar="ORDER", help="such as 2,3,1,4")
     flags = parser.parse_args(namespace=FLAGS)
+    # Processes that are started until none is left take the machine with them.
+    needed, available = flags.workers * (PROCESS + MATRICES * flags.size**2), available_memory()
+    if needed > available:
+        gigabytes = f"{needed / 1e9:.1f} GB, this machine has {available / 1e9:.1f} GB available"
+        parser.error(f"--workers {flags.workers} with --size {flags.size} need {gigabytes}")
     sys.stdout = Lines()
     if flags.trace:
         try:
@@ -63,11 +68,33 @@ def parse(about, size, workers, calls=()):
 
 FLAGS = argparse.Namespace(finish=None)
 
+# Bytes that a worker takes at least: for the interpreter, and for each number of a matrix, with numpy, which
+# needs less than lists do.
+PROCESS, MATRICES = 2_000_000, 3 * 8
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the Rust lessons do."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (try --help)\n")
+
 
 def at_least_one(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
     return int(text)
+
+
+def whole(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
+    return int(text)
+
+
+def available_memory():
+    with open("/proc/meminfo") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
 
 
 def numbers(text):

@@ -145,14 +145,18 @@ def script(call, ends, workers):
 ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 
 
+def cannot_finish(x, after):
+    place = ORDINALS[after] if after < len(ORDINALS) else f"as number {after + 1}"
+    return f"{x} cannot finish {place}"
+
+
 def why_not(call, ends):
     """Of a call that waits for each task before the next: why its tasks cannot end in this order."""
     finished = next(n for n, x in enumerate(ends) if x != n + 1)
     x, missing = ends[finished], finished + 1
-    place = ORDINALS[finished] if finished < len(ORDINALS) else f"as number {missing}"
     waits = "wait" if call == "wait in the loop" else call
     return [
-        f"{x} cannot finish {place}:",
+        f"{cannot_finish(x, finished)}:",
         f"{waits} waits for {missing} before main makes the call for {x}",
     ]
 
@@ -185,9 +189,12 @@ def show(calls, ends, workers, refuse):
     every = sorted(ends)
     for call in calls:
         if call not in ["apply", "wait in the loop"] and not script(call, ends, workers):
-            late = next(x for i, x in enumerate(ends) if x > i + workers)
+            after, late = next((i, x) for i, x in enumerate(ends) if x > i + workers)
             order = ",".join(str(x) for x in ends)
-            refuse(f"--finish {order}: with {workers} workers {late} has not started by then")
+            having = "one worker" if workers == 1 else f"{workers} workers"
+            number = "one task has" if late - workers == 1 else f"{late - workers} tasks have"
+            why = f"it starts only when {number} finished of those before it"
+            refuse(f"--finish {order}: with {having} {cannot_finish(late, after)}: {why}")
     STAGE["told"] = os.pipe()
     STAGE.update((x, os.pipe()) for x in every)
     for call in calls:
