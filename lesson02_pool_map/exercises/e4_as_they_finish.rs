@@ -1,7 +1,7 @@
 //! Exercise 4: tell each result as soon as it is there.
 //!
 //! One of the items takes very long. Run `task` on all of them in the pool, and call `tell` with
-//! each result as soon as its task has ended: nobody shall wait for the long one but its own result.
+//! each result as soon as its task has ended: no result but its own may wait for the long one.
 
 use common::Pool;
 use common::pool::Error;

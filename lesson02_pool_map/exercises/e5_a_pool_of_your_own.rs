@@ -6,9 +6,12 @@
 //!
 //! A child's memory is a copy, so its results need a way back: `std::io::pipe()` gives the two ends of
 //! one, and a child inherits both. `u32::to_ne_bytes` and `u32::from_ne_bytes` turn numbers into bytes and back.
-//! Who reads a pipe to its end waits until nobody holds its writing end any more.
+//! A read to the end of a pipe returns only when nobody holds its writing end any more, the reader's own process
+//! included.
 
 use std::io;
+
+use common::Process;
 
 pub fn answer(workers: usize, task: fn(u32) -> u32, items: Vec<u32>) -> io::Result<Vec<u32>> {
     todo!("run {task:p} on {items:?} in {workers} processes")

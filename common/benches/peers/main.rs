@@ -89,7 +89,7 @@ const PAGE: &str = if cfg!(feature = "lapack") { "costs_openblas.md" } else { "c
 const CALLS: &[Row] = &[
     row("start", "start, one task, end", 5),
     row("apply", "`apply`, there and back", 500),
-    row("map", "`map`, each task", 20_000),
+    row("map", "`map`, each item", 20_000),
     row("map-1", "`map` with chunk size 1, each task", 4_000),
     row("unordered-1", "`imap_unordered`, each task", 4_000),
     row("async-1", "`apply_async` and `get`, each task", 4_000),

@@ -153,7 +153,7 @@ fn watch(watched: Pid, mut at_standstill: impl FnMut()) -> ! {
         if looks == DEADLOCK {
             let quiet = DEADLOCK * LOOK;
             verdict::tell(&Wrong::new(format_args!(
-                "your answer waits for ever: for {quiet:?} none of its processes has moved, and each waits for another"
+                "your answer waits for ever: for {quiet:?} none of its processes has moved. What they wait for cannot come"
             )));
             let _ = kill(watched, Signal::SIGKILL);
             break;

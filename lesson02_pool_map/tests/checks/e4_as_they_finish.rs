@@ -58,7 +58,7 @@ pub fn check(answer: Answer) -> Verdict {
         let long = items[0];
         return Err(Wrong::new(format_args!(
             "{in_time} of 3 results were told while task {long}, the long one, still ran; the others \
-             had ended, and waited for it. Is each result to wait for its turn?"
+             had ended, and waited for it. `imap` makes each result wait for its turn. Which call does not?"
         )));
     }
     Ok(())

@@ -79,7 +79,7 @@ pub fn check(answer: fn() -> [Get; 4]) -> Verdict {
             d,
             call().leave().get(),
             "return 1, start 1, left",
-            "leaving the scope ended the worker: the result never comes. Python's `get` waits for ever",
+            "leaving the scope ended the worker, and the result never comes. Python's `get` waits for ever",
         ),
     ];
     for ((predicted, (seen, contract, before, why)), letter) in
