@@ -192,8 +192,8 @@ def show(calls, ends, workers, refuse):
             after, late = next((i, x) for i, x in enumerate(ends) if x > i + workers)
             order = ",".join(str(x) for x in ends)
             having = "one worker" if workers == 1 else f"{workers} workers"
-            number = "one task has" if late - workers == 1 else f"{late - workers} tasks have"
-            why = f"it starts only when {number} finished of those before it"
+            number, has = ("one", "has") if late - workers == 1 else (late - workers, "have")
+            why = f"it starts only when {number} of the tasks before it {has} finished"
             refuse(f"--finish {order}: with {having} {cannot_finish(late, after)}: {why}")
     STAGE["told"] = os.pipe()
     STAGE.update((x, os.pipe()) for x in every)
